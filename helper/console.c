@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Three signs of a console or display on a GPU. The firmware framebuffer has no link to its PCI function before 6.9 (its
+ * platform device has no parent there), but its memory lies inside a BAR, and /proc/iomem shows what lies inside what.
+ */
+#include "console.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include "root.h"
+#include "sysfs.h"
+
+#define IOMEM_MAX (1 << 20)
+
+static bool is_firmware_framebuffer(const char *name)
+{
+	/* efifb.c, vesafb.c, simplefb.c, sysfb (BOOTFB), simpledrm and the platform devices behind them */
+	static const char *const fb[] = { "efifb", "vesafb", "simplefb", "simpledrm", "BOOTFB", "simple-framebuffer",
+					  "efi-framebuffer", "vesa-framebuffer" };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fb); i++) {
+		if (startswith(name, fb[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Lines read "  d0000000-d1ffffff : 0000:01:00.0"; two blanks more for what lies inside. */
+bool console_in_iomem(char *iomem, const char *bdf)
+{
+	size_t inside = 0; /* indentation of the function's resource + 1, 0 outside of one */
+	char *line, *save = NULL;
+
+	for (line = strtok_r(iomem, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		size_t indent = strspn(line, " ");
+		const char *name = strstr(line, " : ");
+
+		if (!name)
+			continue;
+		name += 3;
+		if (inside && indent < inside)
+			inside = 0;
+		if (inside && is_firmware_framebuffer(name))
+			return true;
+		if (!inside && streq(name, bdf))
+			inside = indent + 1;
+	}
+	return false;
+}
+
+/* A frame buffer console is on screen: it shows on some fb of the system. */
+static bool fbcon_active(void)
+{
+	_cleanup_close_ int fd = sysfs_open_dir("/sys/class/vtconsole");
+	_cleanup_dir_ DIR *dir = NULL;
+	struct dirent *de;
+
+	if (fd < 0)
+		return false;
+	dir = sysfs_list(fd, ".");
+	while (dir && (de = readdir(dir))) {
+		char path[NAME_MAX + 16], value[64];
+
+		if (de->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/bind", de->d_name);
+		if (sysfs_read(fd, path, value, sizeof(value)) < 0 || !streq(value, "1"))
+			continue;
+		snprintf(path, sizeof(path), "%s/name", de->d_name);
+		if (sysfs_read(fd, path, value, sizeof(value)) >= 0 && strstr(value, "frame buffer"))
+			return true;
+	}
+	return false;
+}
+
+static int find_fb(const struct pci_function *f, char *text, size_t size)
+{
+	_cleanup_dir_ DIR *dir = sysfs_list(f->dirfd, "graphics");
+	struct dirent *de;
+
+	while (dir && (de = readdir(dir))) {
+		if (startswith(de->d_name, "fb") && fbcon_active()) {
+			snprintf(text, size, "console on %s", de->d_name);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int find_connector_of(int drm, const char *card, char *text, size_t size)
+{
+	_cleanup_dir_ DIR *dir = sysfs_list(drm, card);
+	struct dirent *de;
+
+	while (dir && (de = readdir(dir))) {
+		char path[2 * NAME_MAX + 16], value[16];
+
+		/* Only connectors (card0-DP-1) have it; the attribute is a READ_ONCE in drivers/gpu/drm/drm_sysfs.c. */
+		if (!startswith(de->d_name, card))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/enabled", card, de->d_name);
+		if (sysfs_read(drm, path, value, sizeof(value)) >= 0 && streq(value, "enabled")) {
+			snprintf(text, size, "display %s", de->d_name);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int find_connector(const struct pci_function *f, char *text, size_t size)
+{
+	_cleanup_dir_ DIR *dir = sysfs_list(f->dirfd, "drm");
+	struct dirent *de;
+
+	while (dir && (de = readdir(dir))) {
+		if (startswith(de->d_name, "card") && find_connector_of(dirfd(dir), de->d_name, text, size))
+			return 1;
+	}
+	return 0;
+}
+
+int console_find(const struct pci_function *f, char *text, size_t size)
+{
+	_cleanup_free_ char *iomem = malloc(IOMEM_MAX);
+	ssize_t n;
+
+	if (!iomem)
+		return -ENOMEM;
+	n = root_read("/proc/iomem", iomem, IOMEM_MAX);
+	if (n < 0 && n != -ENOENT)
+		return (int)n;
+	if (n > 0 && console_in_iomem(iomem, f->name)) {
+		snprintf(text, size, "firmware framebuffer");
+		return 1;
+	}
+	if (find_fb(f, text, size) || find_connector(f, text, size))
+		return 1;
+	return 0;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * IOMMU facts. Reads only; says nothing about what should happen.
+ */
+#include "iommu.h"
+
+#include "sysfs.h"
+
+bool iommu_present(void)
+{
+	_cleanup_close_ int fd = sysfs_open_dir("/sys/class/iommu");
+	_cleanup_dir_ DIR *dir = NULL;
+	struct dirent *de;
+
+	if (fd < 0)
+		return false;
+	dir = sysfs_list(fd, ".");
+	while (dir && (de = readdir(dir))) {
+		if (de->d_name[0] != '.')
+			return true;
+	}
+	return false;
+}
+
+static bool leaves_dma_alone(const struct pci_function *member)
+{
+	return member->driver[0] == '\0' || member->on_vfio || streq(member->driver, "pci-stub") ||
+	       streq(member->driver, "pcieport");
+}
+
+static void add_blocker(struct iommu_viability *v, const struct pci_function *member)
+{
+	size_t used = strlen(v->blockers);
+
+	/* What no longer fits is left out: the first few names are enough to act on. */
+	if (used + BDF_SIZE + DRIVER_NAME_SIZE + 6 > sizeof(v->blockers))
+		return;
+	snprintf(v->blockers + used, sizeof(v->blockers) - used, "%s%s (%s)", used ? ", " : "", member->name,
+		 member->driver);
+}
+
+int iommu_viability(const struct pci_function *f, bool own_card, struct iommu_viability *ret)
+{
+	struct iommu_viability v = { .viable = true };
+	_cleanup_dir_ DIR *dir = sysfs_list(f->dirfd, "iommu_group/devices");
+	struct dirent *de;
+
+	if (!dir)
+		return -errno;
+	while ((de = readdir(dir))) {
+		_cleanup_pci_ struct pci_function member = { .dirfd = -1 };
+		const char *attr;
+
+		/* A member that is no PCI function or has just gone cannot be in the way of this one. */
+		if (de->d_name[0] == '.' || pci_open(de->d_name, &member, &attr) < 0)
+			continue;
+		if (leaves_dma_alone(&member) || (!own_card && pci_same_card(&member.bdf, &f->bdf)))
+			continue;
+		v.viable = false;
+		add_blocker(&v, &member);
+	}
+	*ret = v;
+	return 0;
+}
