@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * fork, leave, work, and a pipe whose end of file is the news. The child must not be a thread: it may never come back.
+ */
+#include "child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include "root.h"
+#include "sysfs.h"
+
+void *child_memory(size_t size)
+{
+	void *mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return mem == MAP_FAILED ? NULL : mem;
+}
+
+/*
+ * cgroup v2, then the hierarchies systemd tracks services in on hybrid and v1 hosts. Without any (initramfs, container)
+ * nobody kills by cgroup either.
+ */
+static void leave_cgroup(void)
+{
+	static const char *const root[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd" };
+	unsigned int i;
+
+	if (!root_is_host())
+		return;
+	for (i = 0; i < ARRAY_SIZE(root); i++) {
+		_cleanup_close_ int fd = sysfs_open_dir(root[i]);
+
+		if (fd >= 0 && sysfs_write(fd, "cgroup.procs", "0") == 0)
+			return;
+	}
+}
+
+static void detach(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int fd;
+
+	(void)setsid();
+	leave_cgroup();
+	/* Standard error stays: where there is neither journal nor kmsg it is the last place to be heard in. */
+	for (fd = 0; null >= 0 && fd <= 1; fd++)
+		(void)dup2(null, fd);
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (null > 1)
+		close(null);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* 1: end of file, the child is gone; 0: time is over. */
+static int wait_end(int fd, unsigned int timeout_ms)
+{
+	int64_t end = now_ms() + timeout_ms;
+
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		int64_t left = end - now_ms();
+		int r = poll(&p, 1, left > 0 ? (int)left : 0);
+
+		if (r > 0)
+			return 1;
+		if (r == 0 && left <= 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+int child_run(void (*work)(void *arg), void *arg, unsigned int timeout_ms)
+{
+	_cleanup_close_ int rd = -1, wr = -1;
+	int fds[2], status, r;
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	rd = fds[0];
+	wr = fds[1];
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		close(steal_fd(&rd));
+		detach();
+		work(arg);
+		_exit(0);
+	}
+	close(steal_fd(&wr));
+	r = wait_end(rd, timeout_ms);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return -ETIMEDOUT;
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ECHILD;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Work that may block without end in the kernel, done in a child with a deadline for the one who waits, not for the work:
+ * a writer that sits in a driver's remove() cannot be stopped, and killing it makes nvidia's wait spin.
+ */
+#ifndef NVFIO_CHILD_H
+#define NVFIO_CHILD_H
+
+#include <stddef.h>
+#include "util.h"
+
+/* Zeroed memory that parent and child both see. NULL on failure. Freed by the exit of both. */
+void *child_memory(size_t size);
+
+/*
+ * Runs work(arg) in a child and waits for it up to timeout_ms. The child is out of reach before it begins: its own
+ * process session, in the root cgroup (udevd kills what is left in its own once it is idle), standard input and
+ * output on /dev/null. It finishes also when the parent has gone, and keeps every other descriptor open until then.
+ * 0: it has finished; -ETIMEDOUT: it goes on alone; -ECHILD: it died before it finished; -errno: it never began.
+ */
+int child_run(void (*work)(void *arg), void *arg, unsigned int timeout_ms) _must_check_;
+
+#endif

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Records and locks below /run/nvfio. All access is through one directory descriptor that was checked to be root's
+ * alone; names are BDFs in sysfs's spelling, so no name can lead out of it.
+ */
+#include "state.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include "root.h"
+
+#define STATE_DIR "/run/nvfio"
+#define RECORD_MAX 512
+
+static const char *const state_name[RECORD_STATE_COUNT] = {
+	[RECORD_ACTING] = "acting",	[RECORD_CLAIMED] = "claimed",	  [RECORD_BOUND] = "bound",
+	[RECORD_RELEASED] = "released", [RECORD_AUTOPROBE] = "autoprobe",
+};
+
+static int open_dir(bool create)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+	struct stat st;
+	int r;
+
+	r = root_path(STATE_DIR, path, sizeof(path));
+	if (r < 0)
+		return r;
+	if (create && mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return -EPERM;
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return -EPERM;
+	return steal_fd(&fd);
+}
+
+static int parse_field(struct record *rec, const char *key, const char *value)
+{
+	unsigned int i;
+
+	if (streq(key, "state")) {
+		for (i = 0; i < RECORD_STATE_COUNT; i++) {
+			if (streq(value, state_name[i])) {
+				rec->state = (enum record_state)i;
+				return 0;
+			}
+		}
+		return -EBADMSG;
+	}
+	if (streq(key, "inode"))
+		rec->ino = strtoull(value, NULL, 10);
+	else if (streq(key, "vendor"))
+		rec->vendor = (uint16_t)strtoul(value, NULL, 16);
+	else if (streq(key, "device"))
+		rec->device = (uint16_t)strtoul(value, NULL, 16);
+	else if (streq(key, "wanted"))
+		return copy_name(rec->wanted, sizeof(rec->wanted), value);
+	else if (streq(key, "driver"))
+		return copy_name(rec->driver, sizeof(rec->driver), value);
+	else if (streq(key, "override"))
+		return copy_name(rec->override, sizeof(rec->override), value);
+	/* A newer helper may write more: what this one does not know does not make a record invalid. */
+	return 0;
+}
+
+static int parse_record(char *text, struct record *ret)
+{
+	struct record rec = { .state = RECORD_STATE_COUNT };
+	char *line, *save = NULL;
+
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char *value = strchr(line, '=');
+
+		if (!value)
+			return -EBADMSG;
+		*value++ = '\0';
+		if (parse_field(&rec, line, value) < 0)
+			return -EBADMSG;
+	}
+	if (rec.state == RECORD_STATE_COUNT || rec.ino == 0)
+		return -EBADMSG;
+	*ret = rec;
+	return 0;
+}
+
+int state_load(const struct pci_function *f, struct record *ret)
+{
+	_cleanup_close_ int dir = open_dir(false), fd = -1;
+	char text[RECORD_MAX];
+	struct record rec;
+	struct stat st;
+	ssize_t n;
+	int r;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ELOOP ? -EBADMSG : -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size >= RECORD_MAX)
+		return -EBADMSG;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	r = parse_record(text, &rec);
+	if (r < 0)
+		return r;
+	if (rec.ino != f->ino || rec.vendor != f->ids.vendor || rec.device != f->ids.device)
+		return -ENOENT;
+	*ret = rec;
+	return 0;
+}
+
+int state_save(const struct pci_function *f, const struct record *rec)
+{
+	_cleanup_close_ int dir = open_dir(true), fd = -1;
+	char text[RECORD_MAX], tmp[BDF_SIZE + 8];
+	ssize_t n;
+	int len;
+
+	if (dir < 0)
+		return dir;
+	len = snprintf(text, sizeof(text), "state=%s\ninode=%llu\nvendor=%04x\ndevice=%04x\nwanted=%s\ndriver=%s\noverride=%s\n",
+		       state_name[rec->state], (unsigned long long)f->ino, f->ids.vendor, f->ids.device, rec->wanted,
+		       rec->driver, rec->override);
+	if (len < 0 || (size_t)len >= sizeof(text))
+		return -EOVERFLOW;
+	snprintf(tmp, sizeof(tmp), ".%s.new", f->name);
+	/* Only the holder of the function's lock writes, so a file of this name is a killed writer's. */
+	(void)unlinkat(dir, tmp, 0);
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, (size_t)len);
+	if (n != len || renameat(dir, tmp, dir, f->name) < 0) {
+		int err = n >= 0 && n != len ? ENOSPC : errno;
+
+		(void)unlinkat(dir, tmp, 0);
+		return -err;
+	}
+	return 0;
+}
+
+int state_remove(const char *bdf)
+{
+	_cleanup_close_ int dir = open_dir(false);
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	return unlinkat(dir, bdf, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static struct flock whole_file(void)
+{
+	return (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET };
+}
+
+static void lock_name(const char *bdf, char buf[static BDF_SIZE + 8])
+{
+	snprintf(buf, BDF_SIZE + 8, "%s.lock", bdf);
+}
+
+int state_lock(const char *bdf)
+{
+	_cleanup_close_ int dir = open_dir(true);
+	char name[BDF_SIZE + 8];
+
+	if (dir < 0)
+		return dir;
+	lock_name(bdf, name);
+	for (;;) {
+		_cleanup_close_ int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+		struct flock fl = whole_file();
+		struct stat mine, there;
+
+		if (fd < 0)
+			return -errno;
+		if (fcntl(fd, F_OFD_SETLK, &fl) < 0)
+			return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+		/* state_forget() may have removed the file between our open and our lock: then lock the new one. */
+		if (fstat(fd, &mine) < 0)
+			return -errno;
+		if (fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && mine.st_ino == there.st_ino)
+			return steal_fd(&fd);
+	}
+}
+
+int state_is_locked(const char *bdf)
+{
+	_cleanup_close_ int dir = open_dir(false), fd = -1;
+	char name[BDF_SIZE + 8];
+	struct flock fl = whole_file();
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	lock_name(bdf, name);
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fcntl(fd, F_OFD_GETLK, &fl) < 0)
+		return -errno;
+	return fl.l_type != F_UNLCK;
+}
+
+int state_forget(const char *bdf)
+{
+	_cleanup_close_ int dir = open_dir(false), lock = -1;
+	char name[BDF_SIZE + 8];
+
+	if (dir < 0)
+		return dir == -ENOENT ? 0 : dir;
+	lock = state_lock(bdf);
+	if (lock == -EBUSY)
+		return 0;
+	if (lock < 0)
+		return lock;
+	lock_name(bdf, name);
+	if (unlinkat(dir, bdf, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+bool state_first_time(const char *token)
+{
+	_cleanup_close_ int dir = open_dir(true), fd = -1;
+	char name[NAME_MAX];
+
+	if (dir < 0)
+		return true;
+	if (snprintf(name, sizeof(name), "said-%s", token) >= (int)sizeof(name))
+		return true;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return fd >= 0 || errno != EEXIST;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * /run/nvfio: what was there before nvfio changed it, and who is changing it right now.
+ *
+ * /run/nvfio/<BDF> is the record, written before the first write to the device and removed when nothing of it is left to
+ * undo. /run/nvfio/<BDF>.lock is locked for as long as somebody acts on the function, and by nobody else: a lock
+ * held means in flight, also when the process that waited for it is gone. It is an open-file-description lock
+ * (fcntl(2), F_OFD_SETLK), which unlike flock(2) can be looked at (F_OFD_GETLK) without taking it: a companion that
+ * looks at function 0 must not make function 0's own attempt fail.
+ */
+#ifndef NVFIO_STATE_H
+#define NVFIO_STATE_H
+
+#include "pci.h"
+
+enum record_state {
+	RECORD_ACTING,    /* begun; found without the lock held: interrupted */
+	RECORD_CLAIMED,   /* override in place, the kernel attaches when it gets there */
+	RECORD_BOUND,     /* on VFIO by us */
+	RECORD_RELEASED,  /* given back by `nvfio unbind`: no event takes it again */
+	RECORD_AUTOPROBE, /* a PF left alone but for sriov_drivers_autoprobe, which was 1 */
+	RECORD_STATE_COUNT
+};
+
+struct record {
+	enum record_state state;
+	ino_t ino;                          /* with the ids: which device this is about */
+	uint16_t vendor, device;
+	char wanted[DRIVER_NAME_SIZE];      /* what we wrote, or were about to write, into driver_override */
+	char driver[DRIVER_NAME_SIZE];      /* bound before, empty for none */
+	char override[DRIVER_NAME_SIZE];    /* driver_override before, empty for unset */
+};
+
+/*
+ * Reads the record about exactly this function. 0; -ENOENT: there is none, or it is about another device that sat at the
+ * address before; -EBADMSG: not a record we wrote (garbage, a link, foreign owner); -errno.
+ */
+int state_load(const struct pci_function *f, struct record *ret) _must_check_;
+
+/* Writes it, replacing what was there in one rename. 0 or -errno; -EPERM if /run/nvfio is not root's alone. */
+int state_save(const struct pci_function *f, const struct record *record) _must_check_;
+
+/* Removes it. 0, also if there was none, or -errno. */
+int state_remove(const char *bdf);
+
+/* Takes the function's lock. A descriptor to close; -EBUSY: in flight; -errno. */
+int state_lock(const char *bdf) _must_check_;
+
+/* Whether it is held. 1, 0 or -errno. Takes and creates nothing. */
+int state_is_locked(const char *bdf) _must_check_;
+
+/* Removes record and lock file of a function that is gone; somebody still acting on it keeps the lock file. 0 or -errno. */
+int state_forget(const char *bdf) _must_check_;
+
+/*
+ * True the first time it is called for this token since boot (the token is made part of a file name: [A-Za-z0-9.-]),
+ * and whenever that cannot be found out: better said twice than never.
+ */
+bool state_first_time(const char *token);
+
+#endif
