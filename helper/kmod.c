@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which module drives a function over VFIO, and getting it into the kernel. Owns everything libkmod
+ * knows: aliases, blacklists, `install` commands. What is loaded is read below /sys (driver.c) and
+ * never asked of libkmod, which always looks at the host's. A context costs 0.1 ms and lives
+ * for one public call: nothing to keep, nothing to free.
+ */
+#include "kmod.h"
+
+#include <fnmatch.h>
+#include <libkmod.h>
+#include <sys/utsname.h>
+#include "driver.h"
+#include "root.h"
+
+#define GENERIC "vfio_pci"
+#define ALIAS_SIZE 256
+
+static void cleanup_ctxp(struct kmod_ctx **ctx)
+{
+	kmod_unref(*ctx);
+}
+
+static void cleanup_modp(struct kmod_module **mod)
+{
+	kmod_module_unref(*mod);
+}
+
+static void cleanup_listp(struct kmod_list **list)
+{
+	kmod_module_unref_list(*list);
+}
+
+#define _cleanup_ctx_ __attribute__((cleanup(cleanup_ctxp)))
+#define _cleanup_mod_ __attribute__((cleanup(cleanup_modp)))
+#define _cleanup_list_ __attribute__((cleanup(cleanup_listp)))
+
+int kmod_rank_alias(const char *pattern, const char *name)
+{
+	char p[ALIAS_SIZE], n[ALIAS_SIZE];
+	int stars = 0;
+
+	if (driver_normalise(pattern, p, sizeof(p)) < 0 ||
+	    driver_normalise(name, n, sizeof(n)) < 0 || fnmatch(p, n, 0) != 0)
+		return -1;
+	for (const char *s = p; *s; s++)
+		stars += *s == '*';
+	return stars;
+}
+
+/* libkmod would print to stderr, which udev drops; what matters comes back as an error. */
+_printf_(6, 0) static void quiet(void *data _unused_, int priority _unused_,
+				 const char *file _unused_, int line _unused_,
+				 const char *fn _unused_, const char *format _unused_,
+				 va_list args _unused_)
+{
+}
+
+/*
+ * Under a --sysroot the indexes and the configuration are those of the tree, but libkmod still
+ * reads the host's /proc/cmdline for modprobe.blacklist=; there is no way to tell it not to.
+ */
+static struct kmod_ctx *context_new(void)
+{
+	static const char *const dirs[] = { "/etc/modprobe.d", "/run/modprobe.d",
+					    "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d",
+					    "/lib/modprobe.d" };
+	char paths[ARRAY_SIZE(dirs)][PATH_MAX], indexes[PATH_MAX], release[128];
+	const char *list[ARRAY_SIZE(dirs) + 1] = { NULL };
+	struct kmod_ctx *ctx;
+	struct utsname u;
+
+	if (root_is_host()) {
+		ctx = kmod_new(NULL, NULL);
+	} else {
+		if (uname(&u) < 0)
+			return NULL;
+		snprintf(release, sizeof(release), "/lib/modules/%s", u.release);
+		if (root_path(release, indexes, sizeof(indexes)) < 0)
+			return NULL;
+		for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+			if (root_path(dirs[i], paths[i], PATH_MAX) < 0)
+				return NULL;
+			list[i] = paths[i];
+		}
+		ctx = kmod_new(indexes, list);
+	}
+	if (ctx)
+		kmod_set_log_fn(ctx, quiet, NULL);
+	return ctx;
+}
+
+static bool list_names(char *list, const char *module)
+{
+	char *name, *next;
+
+	for (name = strtok_r(list, ",", &next); name; name = strtok_r(NULL, ",", &next)) {
+		if (driver_same_name(name, module))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * module_blacklist= is the kernel's own, libkmod does not know it and loading would end in EPERM;
+ * modprobe.blacklist= libkmod knows, but of the host only.
+ */
+static bool cmdline_blacklists(const char *module)
+{
+	static const char *const keys[] = { "module_blacklist=", "modprobe.blacklist=" };
+	char cmdline[8192], *word, *next;
+
+	if (root_read("/proc/cmdline", cmdline, sizeof(cmdline)) < 0)
+		return false;
+	for (word = strtok_r(cmdline, " \n", &next); word; word = strtok_r(NULL, " \n", &next)) {
+		for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+			if (startswith(word, keys[i]) && list_names(word + strlen(keys[i]), module))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool is_blacklisted(struct kmod_ctx *ctx, const char *module)
+{
+	struct kmod_config_iter *iter = kmod_config_get_blacklists(ctx);
+	bool found = false;
+
+	while (iter && !found && kmod_config_iter_next(iter))
+		found = driver_same_name(kmod_config_iter_get_key(iter), module);
+	kmod_config_iter_free_iter(iter);
+	return found || cmdline_blacklists(module);
+}
+
+/* 0 or -ENOENT: libkmod itself says "no such module" by success and an untouched pointer. */
+static int lookup_name(struct kmod_ctx *ctx, const char *module, struct kmod_module **ret)
+{
+	struct kmod_module *mod = NULL;
+	int r;
+
+	r = kmod_module_new_from_name_lookup(ctx, module, &mod);
+	if (r < 0)
+		return r;
+	if (!mod)
+		return -ENOENT;
+	*ret = mod;
+	return 0;
+}
+
+/* Wildcards of the module's most precise alias; one whose aliases cannot be read comes last. */
+static int rank_module(const struct kmod_module *mod, const char *alias)
+{
+	struct kmod_list *info = NULL, *l;
+	int best = ALIAS_SIZE;
+
+	if (kmod_module_get_info(mod, &info) < 0)
+		return best;
+	kmod_list_foreach(l, info) {
+		int rank;
+
+		if (!streq(kmod_module_info_get_key(l), "alias"))
+			continue;
+		rank = kmod_rank_alias(kmod_module_info_get_value(l), alias);
+		if (rank >= 0 && rank < best)
+			best = rank;
+	}
+	kmod_module_info_free_list(info);
+	return best;
+}
+
+/* Of equally precise ones a variant knows more than the generic; names only make it stable. */
+static bool is_better(int rank, const char *name, int best_rank, const char *best)
+{
+	if (rank != best_rank)
+		return rank < best_rank;
+	if (streq(name, GENERIC) != streq(best, GENERIC))
+		return streq(best, GENERIC);
+	return strcmp(name, best) < 0;
+}
+
+/* libkmod lists the matches as modules.order has them, the generic driver first, not by fit. */
+static int choose_by_alias(struct kmod_ctx *ctx, const char *alias,
+			   char module[static DRIVER_NAME_SIZE])
+{
+	_cleanup_list_ struct kmod_list *list = NULL;
+	struct kmod_list *l;
+	bool blacklisted = false, single;
+	int best = 0, r;
+
+	r = kmod_module_new_from_lookup(ctx, alias, &list);
+	if (r < 0)
+		return r;
+	single = list && !kmod_list_next(list, list);
+	kmod_list_foreach(l, list) {
+		_cleanup_mod_ struct kmod_module *mod = kmod_module_get_module(l);
+		const char *name = kmod_module_get_name(mod);
+		int rank;
+
+		if (is_blacklisted(ctx, name)) {
+			blacklisted = true;
+			continue;
+		}
+		rank = single ? 0 : rank_module(mod, alias);
+		if (module[0] && !is_better(rank, name, best, module))
+			continue;
+		r = copy_name(module, DRIVER_NAME_SIZE, name);
+		if (r < 0)
+			return r;
+		best = rank;
+	}
+	if (module[0])
+		return 0;
+	return blacklisted ? -EACCES : -ENOENT;
+}
+
+static int choose_best(struct kmod_ctx *ctx, const char *modalias,
+		       char module[static DRIVER_NAME_SIZE])
+{
+	_cleanup_mod_ struct kmod_module *mod = NULL;
+	char alias[ALIAS_SIZE];
+	int r, by_name;
+
+	if (!startswith(modalias, "pci:") ||
+	    (size_t)snprintf(alias, sizeof(alias), "vfio_%s", modalias) >= sizeof(alias))
+		return -EINVAL;
+	r = choose_by_alias(ctx, alias, module);
+	if (r != -ENOENT && r != -EACCES)
+		return r;
+	/*
+	 * By name: before 5.16 the generic driver had no alias, and where it is built in and a
+	 * blacklisted variant is not, the lookup has shown the variant only.
+	 */
+	if (is_blacklisted(ctx, GENERIC))
+		return -EACCES;
+	by_name = lookup_name(ctx, GENERIC, &mod);
+	if (by_name < 0)
+		return r == -EACCES ? r : by_name;
+	return copy_name(module, DRIVER_NAME_SIZE, GENERIC);
+}
+
+/* A driver that is there is taken as it is; else its name is taken for the module's. */
+static int choose_pinned(struct kmod_ctx *ctx, const char *pinned, struct vfio_driver *drv)
+{
+	_cleanup_mod_ struct kmod_module *mod = NULL;
+	int r;
+
+	if (driver_module(pinned, drv->module) == 0)
+		return copy_name(drv->driver, sizeof(drv->driver), pinned);
+	if (driver_normalise(pinned, drv->module, sizeof(drv->module)) < 0)
+		return -ENOENT;
+	r = lookup_name(ctx, drv->module, &mod);
+	if (r < 0)
+		return r;
+	if (is_blacklisted(ctx, drv->module))
+		return -EACCES;
+	driver_find(drv->module, drv->driver);
+	return 0;
+}
+
+int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *ret)
+{
+	_cleanup_ctx_ struct kmod_ctx *ctx = context_new();
+	struct vfio_driver drv = { .driver = "" };
+	int r;
+
+	if (!ctx)
+		return -ENOMEM;
+	if (pinned && pinned[0]) {
+		r = choose_pinned(ctx, pinned, &drv);
+	} else {
+		r = choose_best(ctx, modalias, drv.module);
+		if (r == 0)
+			driver_find(drv.module, drv.driver);
+	}
+	if (r == 0)
+		*ret = drv;
+	return r;
+}
+
+/* For modules below the one asked for, whose `install` command libkmod would give to a shell. */
+static int refuse_install(struct kmod_module *mod _unused_, const char *command _unused_,
+			  void *data)
+{
+	*(bool *)data = true;
+	return -ENOEXEC;
+}
+
+static int insert(struct kmod_module *mod)
+{
+	bool refused = false;
+	int r = -EBUSY;
+
+	/* EBUSY: another insertion of this module was under way and failed, or its removal. */
+	for (int i = 0; i < 2 && r == -EBUSY; i++)
+		r = kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL,
+						    refuse_install, &refused, NULL);
+	if (r > 0)
+		return -EACCES;
+	if (r == -EACCES || r == -EKEYREJECTED)
+		return -EPERM;
+	/* Unknown symbols, another kernel's module: here these codes have another meaning. */
+	if (r == -ENOENT || (r == -ENOEXEC && !refused))
+		return -EINVAL;
+	return r;
+}
+
+int kmod_load(struct vfio_driver *drv)
+{
+	_cleanup_ctx_ struct kmod_ctx *ctx = NULL;
+	_cleanup_mod_ struct kmod_module *mod = NULL;
+	char module[DRIVER_NAME_SIZE], driver[DRIVER_NAME_SIZE];
+	int r;
+
+	r = driver_find(drv->module, driver);
+	/* A pinned driver that is there need not be named like its module. */
+	if (r != -EBUSY && drv->driver[0] && driver_module(drv->driver, module) == 0)
+		return 0;
+	if (r == 0)
+		return copy_name(drv->driver, sizeof(drv->driver), driver);
+	ctx = context_new();
+	if (!ctx)
+		return -ENOMEM;
+	if (is_blacklisted(ctx, drv->module))
+		return -EACCES;
+	if (lookup_name(ctx, drv->module, &mod) < 0)
+		return r;
+	/* Not left to refuse_install(): libkmod skips the command if there are softdeps. */
+	if (kmod_module_get_install_commands(mod))
+		return -ENOEXEC;
+	if (!root_is_host())
+		return r;
+	r = insert(mod);
+	if (r < 0)
+		return r;
+	if (driver_find(drv->module, driver) < 0)
+		return -ENXIO;
+	return copy_name(drv->driver, sizeof(drv->driver), driver);
+}
+
+bool kmod_exists(const char *module)
+{
+	_cleanup_ctx_ struct kmod_ctx *ctx = NULL;
+	_cleanup_mod_ struct kmod_module *mod = NULL;
+	char path[sizeof("/sys/module/") + DRIVER_NAME_SIZE], name[DRIVER_NAME_SIZE];
+
+	if (driver_normalise(module, name, sizeof(name)) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	if (root_exists(path))
+		return true;
+	ctx = context_new();
+	return ctx && lookup_name(ctx, name, &mod) == 0;
+}
