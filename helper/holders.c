@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Who uses a function through its native driver: every process's descriptors against the device
+ * numbers of nodes.c, and USB devices. A node that is mapped with its descriptor closed is not
+ * seen: /proc/<pid>/maps waits for that process's mmap_lock, and one that is stuck in the driver
+ * may hold it. Nothing here waits for anybody, except for nvidia's own lock at the unbindLock.
+ */
+#include "holders.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include "nodes.h"
+#include "root.h"
+#include "sysfs.h"
+
+struct search {
+	struct nodes nodes;
+	struct holders h;
+	unsigned int told; /* of the users and the doubt, those that found room in the text */
+};
+
+/* One more in words, where there still is room for it and for how many more there are. */
+_printf_(2, 3) static void tell(struct search *s, const char *format, ...)
+{
+	char one[160];
+	size_t used = strlen(s->h.text);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(one, sizeof(one), format, args);
+	va_end(args);
+	if (used + strlen(one) + sizeof(", , 4294967295 more") > sizeof(s->h.text))
+		return;
+	snprintf(s->h.text + used, sizeof(s->h.text) - used, "%s%s", used ? ", " : "", one);
+	s->told++;
+}
+
+static void doubt(struct search *s, const char *what)
+{
+	/* The first says it: without the right to look there is one for every process. */
+	if (!s->h.doubt)
+		tell(s, "%s could not be looked at", what);
+	s->h.doubt = true;
+}
+
+/* Product strings take the USB device's lock and may wait for a driver, the ids do not. */
+static void look_at_root_hub(struct search *s, int fd, const char *root_hub)
+{
+	_cleanup_dir_ DIR *dir = sysfs_list(fd, root_hub);
+	const struct dirent *de;
+
+	while (dir && (de = readdir(dir))) {
+		char path[300], vendor[8], product[8];
+
+		/* "1-2" is a device, "1-0:1.0" the root hub's own interface. */
+		if (!isdigit((unsigned char)de->d_name[0]) || !strchr(de->d_name, '-') ||
+		    strchr(de->d_name, ':'))
+			continue;
+		snprintf(path, sizeof(path), "%s/idVendor", de->d_name);
+		if (sysfs_read(dirfd(dir), path, vendor, sizeof(vendor)) < 0)
+			strcpy(vendor, "?");
+		snprintf(path, sizeof(path), "%s/idProduct", de->d_name);
+		if (sysfs_read(dirfd(dir), path, product, sizeof(product)) < 0)
+			strcpy(product, "?");
+		s->h.found++;
+		tell(s, "USB device %s (%s:%s)", de->d_name, vendor, product);
+	}
+}
+
+static void look_at_usb(struct search *s, const struct pci_function *f)
+{
+	_cleanup_dir_ DIR *dir = sysfs_list(f->dirfd, ".");
+	const struct dirent *de;
+
+	while (dir && (de = readdir(dir))) {
+		if (startswith(de->d_name, "usb") && isdigit((unsigned char)de->d_name[3]))
+			look_at_root_hub(s, dirfd(dir), de->d_name);
+	}
+}
+
+/*
+ * The node of interest behind a descriptor, NULL if it is none, *ret_doubt if that cannot be said.
+ * DONT_SYNC: a file on a dead NFS or FUSE mount is answered from the cache.
+ */
+static const struct node *look_at_fd(const struct search *s, int fds, const char *fd,
+				     bool *ret_doubt)
+{
+	struct statx stx;
+	char target[16];
+	ssize_t n;
+
+	if (statx(fds, fd, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &stx) == 0)
+		return S_ISCHR(stx.stx_mode) ? nodes_lookup(&s->nodes, stx.stx_rdev_major,
+							    stx.stx_rdev_minor) : NULL;
+	if (errno == ENOENT || errno == ESRCH)
+		return NULL;
+	/* FUSE refuses even root (fuse_allow_current_process); no node of ours is outside /dev. */
+	n = readlinkat(fds, fd, target, sizeof(target) - 1);
+	if (n < 0)
+		*ret_doubt |= errno != ENOENT && errno != ESRCH;
+	else
+		*ret_doubt |= n >= 5 && memcmp(target, "/dev/", 5) == 0;
+	return NULL;
+}
+
+static void tell_user(struct search *s, int proc, const char *pid, const struct node *node)
+{
+	char path[NAME_MAX + 8], comm[64];
+
+	s->h.found++;
+	snprintf(path, sizeof(path), "%s/comm", pid);
+	if (sysfs_read(proc, path, comm, sizeof(comm)) < 0)
+		strcpy(comm, "?");
+	/* A process chooses its own name. */
+	for (char *c = comm; *c; c++)
+		*c = isprint((unsigned char)*c) ? *c : '?';
+	tell(s, "%s open in pid %s (%s)", node->name, pid, comm);
+}
+
+static void look_at_process(struct search *s, int proc, const char *pid)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	char path[NAME_MAX + 8];
+	const struct dirent *de;
+	bool unsure = false;
+
+	snprintf(path, sizeof(path), "%s/fd", pid);
+	dir = sysfs_list(proc, path);
+	/* The end of a process is no news, at whatever point it comes. */
+	if (!dir)
+		unsure = errno != ENOENT && errno != ESRCH;
+	while (dir && (de = readdir(dir))) {
+		const struct node *node;
+
+		if (de->d_name[0] == '.')
+			continue;
+		node = look_at_fd(s, dirfd(dir), de->d_name, &unsure);
+		if (node) {
+			tell_user(s, proc, pid, node);
+			return;
+		}
+	}
+	if (unsure) {
+		snprintf(path, sizeof(path), "pid %s", pid);
+		doubt(s, path);
+	}
+}
+
+static int look_at_processes(struct search *s)
+{
+	_cleanup_close_ int proc = root_open("/proc", O_RDONLY | O_DIRECTORY);
+	_cleanup_dir_ DIR *dir = NULL;
+	const struct dirent *de;
+	char self[16];
+
+	if (proc < 0)
+		return proc;
+	dir = sysfs_list(proc, ".");
+	if (!dir)
+		return -errno;
+	snprintf(self, sizeof(self), "%d", getpid());
+	while ((de = readdir(dir))) {
+		if (isdigit((unsigned char)de->d_name[0]) && !streq(de->d_name, self))
+			look_at_process(s, proc, de->d_name);
+	}
+	return 0;
+}
+
+int holders_find(const struct pci_function *f, struct holders *ret)
+{
+	struct search s = { .told = 0 };
+	unsigned int all;
+	int r;
+
+	nodes_find(f, &s.nodes);
+	if (s.nodes.doubt[0])
+		doubt(&s, s.nodes.doubt);
+	look_at_usb(&s, f);
+	if (s.nodes.count > 0) {
+		r = look_at_processes(&s);
+		if (r < 0)
+			return r;
+	}
+	all = s.h.found + s.h.doubt;
+	if (all > s.told)
+		snprintf(s.h.text + strlen(s.h.text), sizeof(s.h.text) - strlen(s.h.text),
+			 "%s%u more", s.told ? ", " : "", all - s.told);
+	*ret = s.h;
+	return 0;
+}
+
+static int unbind_lock_path(const char *bdf, char *path, size_t size)
+{
+	int len = snprintf(path, size, "/proc/driver/nvidia/gpus/%s/unbindLock", bdf);
+
+	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
+}
+
+/* The lock is taken or given back when the file is closed (nv_procfs_close_unbind_lock). */
+static int write_unbind_lock(const char *path, const char *value)
+{
+	_cleanup_close_ int fd = root_open(path, O_WRONLY);
+
+	if (fd < 0)
+		return fd;
+	return write(fd, value, 1) == 1 ? 0 : -errno;
+}
+
+int holders_lock_unbind(const char *bdf)
+{
+	char path[64 + BDF_SIZE], value[16];
+	ssize_t n;
+	int r;
+
+	r = unbind_lock_path(bdf, path, sizeof(path));
+	if (r < 0)
+		return r;
+	r = write_unbind_lock(path, "1");
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	n = root_read(path, value, sizeof(value));
+	if (n < 0)
+		return (int)n;
+	return value[0] == '1' ? 1 : -EBUSY;
+}
+
+void holders_unlock_unbind(const char *bdf)
+{
+	char path[64 + BDF_SIZE];
+
+	/* Nothing to do about a failure: the driver has gone, and the lock with it. */
+	if (unbind_lock_path(bdf, path, sizeof(path)) == 0)
+		(void)!write_unbind_lock(path, "0");
+}
