@@ -54,7 +54,8 @@ int iommu_viability(const struct pci_function *f, bool own_card, struct iommu_vi
 		/* A member that is no PCI function or has just gone cannot be in the way of this one. */
 		if (de->d_name[0] == '.' || pci_open(de->d_name, &member, &attr) < 0)
 			continue;
-		if (leaves_dma_alone(&member) || (!own_card && pci_same_card(&member.bdf, &f->bdf)))
+		if (leaves_dma_alone(&member) || (!own_card && member.ids.vendor == PCI_VENDOR_NVIDIA &&
+						  pci_same_card(&member.bdf, &f->bdf)))
 			continue;
 		v.viable = false;
 		add_blocker(&v, &member);

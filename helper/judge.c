@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Gathering facts for policy.c: who is asked about what, and in which order, is policy's business; how it is found out
+ * is here. Nothing below takes a device lock in this process.
+ */
+#include "judge.h"
+
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include "child.h"
+#include "console.h"
+#include "iommu.h"
+#include "root.h"
+#include "sysfs.h"
+
+/* Long enough for a lock that is held for a moment, short enough to wait for in an event. */
+#define OVERRIDE_READ_MS 500
+
+static struct subject *subject_of(struct facts *facts)
+{
+	return (struct subject *)(void *)((char *)facts - offsetof(struct subject, facts));
+}
+
+bool judge_is_off(void)
+{
+	char line[4096], *token, *save = NULL;
+
+	if (root_read("/proc/cmdline", line, sizeof(line)) < 0)
+		return false;
+	for (token = strtok_r(line, " \n", &save); token; token = strtok_r(NULL, " \n", &save)) {
+		if (streq(token, "nvfio=off"))
+			return true;
+	}
+	return false;
+}
+
+static bool has_driverctl_override(const char *bdf)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/etc/driverctl.d/pci-%s", bdf);
+	return root_exists(path);
+}
+
+/* Up to 6.14 fwspec is parsed at the first probe there, and the group made with it (of_iommu_configure, iort). */
+static bool group_comes_late(void)
+{
+	struct utsname u;
+
+	return uname(&u) == 0 && (startswith(u.machine, "aarch64") || startswith(u.machine, "arm"));
+}
+
+static void resolve_settings(struct subject *s, const struct config *config)
+{
+	struct config_subject who = { .bdf = s->fn.bdf, .ids = s->fn.ids, .is_vf = s->fn.is_vf };
+
+	if (s->fn.physfn[0]) {
+		_cleanup_pci_ struct pci_function pf = { .dirfd = -1 };
+		const char *attr;
+
+		if (pci_open(s->fn.physfn, &pf, &attr) == 0) {
+			who.has_pf = true;
+			who.pf = pf.bdf;
+			who.pf_ids = pf.ids;
+		}
+	}
+	config_resolve(config, &who, &s->settings);
+}
+
+static void load_record(struct subject *s)
+{
+	int r = state_load(&s->fn, &s->record);
+
+	s->has_record = r == 0;
+	s->record_broken = r == -EBADMSG;
+	s->facts.released = s->has_record && s->record.state == RECORD_RELEASED;
+	if (s->has_record && (s->record.state == RECORD_ACTING || s->record.state == RECORD_CLAIMED ||
+			      s->record.state == RECORD_BOUND))
+		s->facts.ours = s->record.wanted;
+}
+
+struct override_read {
+	int dirfd;
+	int result;
+	char value[DRIVER_NAME_SIZE];
+};
+
+static void read_override_work(void *arg)
+{
+	struct override_read *o = arg;
+
+	o->result = sysfs_read(o->dirfd, "driver_override", o->value, sizeof(o->value));
+}
+
+/*
+ * Up to 6.11 the attribute is read under the device lock, and a missing driver link does not mean that nobody is in
+ * remove(). So it is read in a child; a lock that is not to be had is somebody acting on the function.
+ */
+static int read_override(struct subject *s)
+{
+	struct override_read *o = child_memory(sizeof(*o));
+	int r;
+
+	if (!o)
+		return -ENOMEM;
+	o->dirfd = s->fn.dirfd;
+	r = child_run(read_override_work, o, OVERRIDE_READ_MS);
+	if (r == -ETIMEDOUT) {
+		s->facts.in_flight = true;
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	if (o->result < 0)
+		return o->result;
+	/* "(null)" is how unset reads (trap: writing that text back would set it). */
+	r = copy_name(s->override, sizeof(s->override), streq(o->value, "(null)") ? "" : o->value);
+	if (r < 0)
+		return r;
+	s->facts.override = s->override;
+	return 0;
+}
+
+static int begin_subject(struct subject *s, const struct judgement *j, const struct occasion *occasion,
+			 const struct pci_function *function0)
+{
+	struct facts *f = &s->facts;
+	bool in_flight = !occasion->locked && state_is_locked(s->fn.name) > 0;
+
+	resolve_settings(s, j->config);
+	*f = (struct facts){
+		.event = occasion->event,
+		.fn = &s->fn,
+		.settings = &s->settings,
+		.role = policy_role(&s->fn, function0),
+		.admin = occasion->admin,
+		.off = judge_is_off(),
+		.config_broken = j->config_error[0] != '\0',
+		.in_flight = in_flight,
+		.was_deferred = occasion->was_deferred,
+		.driverctl = has_driverctl_override(s->fn.name),
+		.iommu_present = iommu_present(),
+		.group_comes_late = group_comes_late(),
+	};
+	load_record(s);
+	if (occasion->read_override && !s->fn.driver[0] && !f->in_flight)
+		return read_override(s);
+	return 0;
+}
+
+static int gather_driver(struct subject *s)
+{
+	int r = kmod_choose(s->fn.modalias, s->settings.key[KEY_DRIVER].text, &s->facts.driver);
+
+	if (r == 0)
+		s->facts.driver_status = DRIVER_FOUND;
+	else if (r == -EACCES)
+		s->facts.driver_status = DRIVER_BLACKLISTED;
+	else if (r == -ENOEXEC)
+		s->facts.driver_status = DRIVER_INSTALL_COMMAND;
+	else if (r == -ENOENT)
+		s->facts.driver_status = DRIVER_NO_MODULE;
+	else
+		return r;
+	return 0;
+}
+
+static bool has_vgpu_sign_at(const char *bdf, char *text, size_t size)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/class/mdev_bus/%s", bdf);
+	if (root_exists(path)) {
+		snprintf(text, size, "%s has mdev types", bdf);
+		return true;
+	}
+	snprintf(path, sizeof(path), "/proc/driver/nvidia/gpus/%s/unbindLock", bdf);
+	if (root_exists(path)) {
+		snprintf(text, size, "nvidia offers unbindLock for %s", bdf);
+		return true;
+	}
+	return false;
+}
+
+/* Any of these means that somebody may want the VFs on nvidia; at a VF's add the intent itself is nowhere to be seen. */
+static bool find_vgpu_sign(struct subject *s)
+{
+	char *text = s->vgpu;
+	size_t size = sizeof(s->vgpu);
+	const char *attr;
+
+	if (kmod_exists("nvidia_vgpu_vfio"))
+		return snprintf(text, size, "nvidia_vgpu_vfio is installed") > 0;
+	if (root_exists("/usr/lib/nvidia/sriov-manage"))
+		return snprintf(text, size, "sriov-manage is installed") > 0;
+	if (sysfs_has(s->fn.dirfd, "nvidia"))
+		return snprintf(text, size, "%s has nvidia vGPU attributes", s->fn.name) > 0;
+	if (streq(s->fn.driver, "pci-pf-stub"))
+		return snprintf(text, size, "it is on pci-pf-stub") > 0;
+	if (has_vgpu_sign_at(s->fn.name, text, size))
+		return true;
+	if (s->fn.physfn[0]) {
+		_cleanup_pci_ struct pci_function pf = { .dirfd = -1 };
+
+		if (has_vgpu_sign_at(s->fn.physfn, text, size))
+			return true;
+		if (pci_open(s->fn.physfn, &pf, &attr) == 0 && streq(pf.driver, "pci-pf-stub"))
+			return snprintf(text, size, "its PF %s is on pci-pf-stub", pf.name) > 0;
+	}
+	return false;
+}
+
+static int gather_holders(struct subject *s)
+{
+	int r = holders_find(&s->fn, &s->holders);
+
+	if (r < 0) {
+		/* Not knowing is no proof of idleness. */
+		snprintf(s->holders.text, sizeof(s->holders.text), "cannot look for users: %s", strerror(-r));
+		s->holders.doubt = true;
+	}
+	s->facts.held = s->holders.found || s->holders.doubt ? TRI_YES : TRI_NO;
+	return 0;
+}
+
+int judge_gather(struct facts *facts, enum need need)
+{
+	struct subject *s = subject_of(facts);
+	int r;
+
+	switch (need) {
+	case NEED_DRIVER:
+		return gather_driver(s);
+	case NEED_CONSOLE:
+		r = console_find(&s->fn, s->console, sizeof(s->console));
+		if (r < 0)
+			return r;
+		facts->console = r > 0 ? TRI_YES : TRI_NO;
+		return 0;
+	case NEED_VGPU:
+		facts->vgpu = find_vgpu_sign(s) ? TRI_YES : TRI_NO;
+		return 0;
+	case NEED_HOLDERS:
+		return gather_holders(s);
+	case NEED_NONE:
+	default:
+		return -EINVAL;
+	}
+}
+
+static int reach_verdict(struct judgement *j)
+{
+	for (;;) {
+		struct verdict v = policy_judge(&j->self.facts);
+		int r;
+
+		if (v.code != VERDICT_NEED) {
+			j->verdict = v;
+			return 0;
+		}
+		r = judge_gather(v.whose == &j->self.facts ? &j->self.facts : &j->function0.facts, v.need);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Function 0 of the slot, which companions follow. That there is none is an answer. */
+static int open_function0(struct judgement *j)
+{
+	struct bdf bdf = j->self.fn.bdf;
+	char name[BDF_SIZE];
+	const char *attr;
+	int r;
+
+	if (bdf.function == 0 || !pci_is_companion_class(j->self.fn.class))
+		return 0;
+	bdf.function = 0;
+	pci_format_bdf(&bdf, name);
+	r = pci_open(name, &j->function0.fn, &attr);
+	return r == -ENODEV ? 0 : r;
+}
+
+static int judge_opened(struct judgement *j, const struct occasion *occasion)
+{
+	struct occasion about_function0 = { .event = occasion->event, .read_override = true };
+	const struct pci_function *function0 = NULL;
+	int r;
+
+	if (j->function0.fn.dirfd >= 0) {
+		function0 = &j->function0.fn;
+		r = begin_subject(&j->function0, j, &about_function0, NULL);
+		if (r < 0)
+			return r;
+	}
+	r = begin_subject(&j->self, j, occasion, function0);
+	if (r < 0)
+		return r;
+	if (function0)
+		j->self.facts.function0 = &j->function0.facts;
+	return reach_verdict(j);
+}
+
+/* The error and the time of the file it is in: said again once somebody has tried to mend it. */
+static void note_config_version(struct judgement *j)
+{
+	char file[sizeof(j->config_error)], path[PATH_MAX];
+	uint32_t hash = 2166136261U; /* FNV-1a */
+	struct stat st = { 0 };
+	const char *s;
+
+	snprintf(file, sizeof(file), "%.*s", (int)strcspn(j->config_error, ":"), j->config_error);
+	if (root_path(file, path, sizeof(path)) == 0)
+		(void)stat(path, &st);
+	for (s = j->config_error; *s; s++)
+		hash = (hash ^ (unsigned char)*s) * 16777619U;
+	snprintf(j->config_version, sizeof(j->config_version), "config-%08x-%llx", hash,
+		 (unsigned long long)st.st_mtim.tv_sec * 1000000000ULL + (unsigned long long)st.st_mtim.tv_nsec);
+}
+
+int judge(struct judgement *j, const char *name, const struct occasion *occasion, const char **ret_attr)
+{
+	int r;
+
+	*j = (struct judgement){ .self.fn.dirfd = -1, .function0.fn.dirfd = -1 };
+	*ret_attr = NULL;
+	r = pci_open(name, &j->self.fn, ret_attr);
+	if (r < 0)
+		return r;
+	r = open_function0(j);
+	if (r >= 0) {
+		r = config_load(&j->config, j->config_error, sizeof(j->config_error));
+		if (j->config_error[0])
+			note_config_version(j);
+		/* A broken configuration is a fact for the verdict, not a failure to reach one. */
+		if (r >= 0 || j->config_error[0])
+			r = judge_opened(j, occasion);
+	}
+	/* Whatever failed underneath: if the function has gone meanwhile, that is why. */
+	if (r < 0 && !pci_is_same(&j->self.fn))
+		r = -ENODEV;
+	if (r < 0)
+		judge_free(j);
+	return r;
+}
+
+int judge_again(struct judgement *j)
+{
+	struct occasion occasion = { .event = j->self.facts.event, .admin = j->self.facts.admin,
+				     .was_deferred = j->self.facts.was_deferred, .locked = true };
+	int r;
+
+	r = pci_refresh(&j->self.fn);
+	if (r == 0 && j->function0.fn.dirfd >= 0)
+		r = pci_refresh(&j->function0.fn);
+	return r < 0 ? r : judge_opened(j, &occasion);
+}
+
+void judge_free(struct judgement *j)
+{
+	pci_close(&j->self.fn);
+	pci_close(&j->function0.fn);
+	config_free(j->config);
+	j->config = NULL;
+}
+
+/* What the reason's sentence leaves open: which file, who, what. */
+static void detail(const struct judgement *j, char *buf, size_t size)
+{
+	const struct subject *s = &j->self;
+	const struct setting *setting = &s->settings.key[policy_role_key(s->facts.role)];
+	const struct subject *about = s;
+
+	buf[0] = '\0';
+	if (j->verdict.reason == REASON_FUNCTION0 && s->facts.function0) {
+		struct verdict v = policy_judge(s->facts.function0);
+
+		snprintf(buf, size, "%s: %s%s%s", j->function0.fn.name, policy_reason_text(v.reason),
+			 v.reason == REASON_HELD ? ": " : "", v.reason == REASON_HELD ? j->function0.holders.text : "");
+		return;
+	}
+	if (j->verdict.reason == REASON_CONFIG_BROKEN)
+		snprintf(buf, size, "%s", j->config_error);
+	else if (j->verdict.reason == REASON_HELD)
+		snprintf(buf, size, "%s", about->holders.text);
+	else if (j->verdict.reason == REASON_CONSOLE)
+		snprintf(buf, size, "%s", about->console);
+	else if (j->verdict.reason == REASON_VGPU && about->vgpu[0])
+		snprintf(buf, size, "%s", about->vgpu);
+	else if (j->verdict.reason == REASON_OVERRIDE && s->facts.override)
+		snprintf(buf, size, "%s", s->facts.override);
+	else if (j->verdict.reason == REASON_CONFIGURED && setting->file)
+		snprintf(buf, size, "%s:%u", setting->file, setting->line);
+}
+
+void judge_text(const struct judgement *j, char *buf, size_t size)
+{
+	char more[600];
+
+	detail(j, more, sizeof(more));
+	snprintf(buf, size, "%s%s%s%s", policy_reason_text(j->verdict.reason), more[0] ? " (" : "", more,
+		 more[0] ? ")" : "");
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One judgement: gathers the facts policy.c asks for, as it asks for them, and keeps them together with the verdict.
+ * Changes nothing. What `event` acts on, what `decide` prints, and what `nvfio list` and `explain` show are this.
+ */
+#ifndef NVFIO_JUDGE_H
+#define NVFIO_JUDGE_H
+
+#include "holders.h"
+#include "policy.h"
+#include "state.h"
+
+/* What is known about the event before looking at the function. */
+struct occasion {
+	enum event_kind event;
+	enum admin admin;      /* ENV{NVFIO} of an administrator's rule */
+	bool was_deferred;     /* NVFIO_STATE of the function's last event was "deferred" */
+	bool locked;           /* the caller itself holds the function's lock */
+	bool read_override;    /* read driver_override of a driverless function too (an acting child does that itself) */
+};
+
+/* A function and all that was found out about it. */
+struct subject {
+	struct pci_function fn;
+	struct settings settings;
+	struct facts facts;
+	struct record record;           /* valid with has_record */
+	bool has_record;
+	bool record_broken;             /* something that is no record of ours sits in its place */
+	char override[DRIVER_NAME_SIZE];
+	struct holders holders;
+	char console[128];              /* what is on it */
+	char vgpu[128];                 /* the sign */
+};
+
+struct judgement {
+	struct config *config;
+	char config_error[512];         /* "file:line: message"; empty if it parses */
+	char config_version[48];        /* with config_error: changes when the file does; fit for a file name */
+	struct subject self;
+	struct subject function0;       /* of the same slot; its fn.dirfd is -1 where there is none */
+	struct verdict verdict;
+};
+
+/* Whether nvfio=off is on the kernel command line. */
+bool judge_is_off(void);
+
+/*
+ * Judges the function with this name. 0 with *j to be freed; -ENODEV: no such function, or it went away;
+ * -EINVAL: an attribute is not what the kernel prints, *ret_attr names it; -errno.
+ * *j holds pointers into itself: it must not be copied.
+ */
+int judge(struct judgement *j, const char *name, const struct occasion *occasion, const char **ret_attr) _must_check_;
+
+/*
+ * Judges once more what may have changed (driver, record, holders), with the same configuration, for the holder of the
+ * function's lock. 0, -ENODEV or -errno.
+ */
+int judge_again(struct judgement *j) _must_check_;
+
+void judge_free(struct judgement *j);
+
+/* Gathers one fact of a subject that policy asked for. 0 or -errno. */
+int judge_gather(struct facts *facts, enum need need) _must_check_;
+
+/* The verdict as a sentence for people, with file and line, holders, sign or neighbour named. */
+void judge_text(const struct judgement *j, char *buf, size_t size);
+
+#define _cleanup_judge_ __attribute__((cleanup(judge_free)))
+
+#endif
