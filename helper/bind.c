@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The sequence: lock, child, look again, write ahead, override, unbind, bind, verify; and back if a step fails.
+ * Everything up to the write-ahead record leaves the function exactly as it was.
+ */
+#include "bind.h"
+
+#include "child.h"
+#include "iommu.h"
+#include "log.h"
+#include "steps.h"
+#include "uevent.h"
+
+/* What the parent waits for in addition: the child's own deadline comes first, and its word is better than ours. */
+#define GRACE_MS 500
+
+/* One act. Lives in memory shared by parent and child. */
+struct act {
+	struct judgement *j;
+	struct record rec;
+	char current[DRIVER_NAME_SIZE]; /* driver_override as found */
+	bool unbind_locked;
+	int64_t deadline;
+	struct bind_result result;
+};
+
+const char *bind_state_name(enum bind_state state)
+{
+	static const char *const name[BIND_STATE_COUNT] = {
+		[BIND_RUNNING] = "claimed", [BIND_BOUND] = "bound",	  [BIND_CLAIMED] = "claimed",
+		[BIND_LEFT] = "left",	    [BIND_DEFERRED] = "deferred", [BIND_REFUSED] = "refused",
+		[BIND_FAILED] = "failed",   [BIND_GONE] = "gone",
+	};
+
+	return name[state];
+}
+
+static void end(struct act *a, enum bind_state state, const char *reason, int error)
+{
+	a->result.state = state;
+	a->result.reason = reason;
+	a->result.error = error < 0 ? -error : error;
+}
+
+static void send_record(const struct act *a)
+{
+	static const int priority[BIND_STATE_COUNT] = {
+		[BIND_RUNNING] = LOG_WARNING,  [BIND_BOUND] = LOG_NOTICE,   [BIND_CLAIMED] = LOG_NOTICE,
+		[BIND_LEFT] = LOG_INFO,	       [BIND_DEFERRED] = LOG_NOTICE, [BIND_REFUSED] = LOG_WARNING,
+		[BIND_FAILED] = LOG_ERR,       [BIND_GONE] = LOG_INFO,
+	};
+	const struct bind_result *res = &a->result;
+
+	log_send(&(struct log_record){
+		.priority = priority[res->state],
+		.bdf = a->j->self.fn.name,
+		.event = policy_event_name(a->j->self.facts.event),
+		.state = bind_state_name(res->state),
+		.reason = res->reason,
+		.driver = res->driver,
+		.step = res->step,
+		.error = res->error,
+		.message = res->message,
+	});
+}
+
+/* kmod_load()'s errors in an administrator's words. */
+static const char *load_error(int r)
+{
+	switch (r) {
+	case -EACCES:
+		return "it is blacklisted";
+	case -ENOENT:
+		return "it is not installed";
+	case -ENOEXEC:
+		return "modprobe.d has an install command for it, which is not run";
+	case -EINVAL:
+		return "it does not fit this kernel";
+	case -EPERM:
+		return "the kernel refuses it (lockdown, signature, modules_disabled or module_blacklist)";
+	default:
+		return strerror(-r);
+	}
+}
+
+/* Loads the module. 0: go on; 1: the act is over; -errno. */
+static int load_driver(struct act *a)
+{
+	struct vfio_driver *drv = &a->j->self.facts.driver;
+	int r;
+
+	a->result.step = "load";
+	r = kmod_load(drv);
+	if (r == 0)
+		return copy_name(a->result.driver, sizeof(a->result.driver), drv->driver);
+	end(a, BIND_REFUSED, "load", r);
+	snprintf(a->result.message, sizeof(a->result.message),
+		 "refused: module %s cannot be loaded: %s; nothing was changed, the native driver has it as ever",
+		 drv->module, load_error(r));
+	return 1;
+}
+
+/* What the parent could not read without risk, and what may have changed since. 0: go on; 1: over; -errno. */
+static int look_again(struct act *a)
+{
+	struct subject *s = &a->j->self;
+	struct bind_result *res = &a->result;
+	bool was_bound = s->fn.driver[0] != '\0';
+	int r;
+
+	a->result.step = "read-override";
+	r = steps_read_override(&s->fn, a->current, sizeof(a->current));
+	if (r < 0)
+		return r;
+	if (policy_override_is_foreign(a->current, &s->facts.driver, s->facts.ours)) {
+		end(a, BIND_LEFT, policy_reason_name(REASON_OVERRIDE), 0);
+		snprintf(res->message, sizeof(res->message), "left: %s (%s)", policy_reason_text(REASON_OVERRIDE), a->current);
+		return 1;
+	}
+	a->result.step = "look-again";
+	r = pci_refresh(&s->fn);
+	if (r < 0)
+		return r;
+	/* Holders come and go while the lock is waited for; the last look is the one right before the unbind. */
+	if (!s->fn.driver[0] && !was_bound && !s->fn.on_vfio)
+		return 0;
+	r = judge_again(a->j);
+	if (r < 0 || a->j->verdict.code == VERDICT_BIND)
+		return r;
+	judge_text(a->j, res->message, sizeof(res->message));
+	end(a, a->j->verdict.code == VERDICT_BOUND ? BIND_BOUND : a->j->verdict.code == VERDICT_DEFER ? BIND_DEFERRED :
+	    a->j->verdict.code == VERDICT_REFUSE ? BIND_REFUSED : BIND_LEFT,
+	    policy_reason_name(a->j->verdict.reason), 0);
+	return 1;
+}
+
+/* judge_again() chose the driver anew; its name is known only once the module is there, which it is by now. */
+static int name_driver(struct act *a)
+{
+	struct vfio_driver *drv = &a->j->self.facts.driver;
+
+	if (!drv->driver[0]) {
+		int r = kmod_load(drv);
+
+		if (r < 0)
+			return r;
+	}
+	return copy_name(a->result.driver, sizeof(a->result.driver), drv->driver);
+}
+
+static int write_ahead(struct act *a)
+{
+	struct subject *s = &a->j->self;
+	struct record *rec = &a->rec;
+	/* An interrupted act's record knows what was there before nvfio; the function now shows nvfio's own traces. */
+	bool resume = s->facts.ours && streq(a->current, s->record.wanted);
+	int r;
+
+	a->result.step = "record";
+	*rec = (struct record){ .state = RECORD_ACTING };
+	r = copy_name(rec->wanted, sizeof(rec->wanted), a->result.driver);
+	if (r == 0)
+		r = copy_name(rec->override, sizeof(rec->override), resume ? s->record.override : a->current);
+	if (r == 0)
+		r = copy_name(rec->driver, sizeof(rec->driver),
+			      !s->fn.driver[0] && resume ? s->record.driver : s->fn.driver);
+	return r < 0 ? r : state_save(&s->fn, rec);
+}
+
+/* nvidia's own gate, where it is offered. 0: go on; 1: over; -errno. */
+static int lock_unbind(struct act *a)
+{
+	struct subject *s = &a->j->self;
+	int r;
+
+	if (!streq(s->fn.driver, "nvidia"))
+		return 0;
+	a->result.step = "unbind-lock";
+	r = holders_lock_unbind(s->fn.name);
+	if (r == -EBUSY) {
+		end(a, BIND_DEFERRED, policy_reason_name(REASON_HELD), 0);
+		snprintf(a->result.message, sizeof(a->result.message), "deferred: %s (nvidia refuses its unbindLock)",
+			 policy_reason_text(REASON_HELD));
+		return 1;
+	}
+	a->unbind_locked = r > 0;
+	return r < 0 ? r : 0;
+}
+
+/* From override to attached. 0, or -errno with result.step naming the step. */
+static int take(struct act *a)
+{
+	struct pci_function *fn = &a->j->self.fn;
+	const char *wanted = a->result.driver;
+	unsigned int tries;
+	int r;
+
+	a->result.step = "override";
+	if (!streq(a->current, wanted)) {
+		r = steps_write_override(fn, wanted);
+		if (r < 0)
+			return r;
+	}
+	for (tries = 0; tries < 2; tries++) {
+		if (fn->driver[0] && !streq(fn->driver, wanted)) {
+			a->result.step = "unbind";
+			r = steps_unbind(fn, fn->driver);
+			if (r < 0)
+				return r;
+		}
+		a->result.step = "bind";
+		r = steps_attach(fn, wanted, a->deadline);
+		if (r != -EEXIST)
+			return r;
+		/* A native driver attached between our look and the override. It has the override against it now, but may be in use. */
+		r = judge_again(a->j);
+		if (r < 0)
+			return r;
+		if (a->j->verdict.code != VERDICT_BIND)
+			return -EBUSY;
+	}
+	return -EBUSY;
+}
+
+static void roll_back(struct act *a, int error)
+{
+	struct pci_function *fn = &a->j->self.fn;
+	struct bind_result *res = &a->result;
+	int r;
+
+	if (a->unbind_locked)
+		holders_unlock_unbind(fn->name);
+	r = steps_restore(fn, a->rec.override, a->rec.wanted, a->rec.driver);
+	end(a, BIND_FAILED, "failed", error);
+	if (r < 0) {
+		/* The record stays: the next event for this function tries again from it. */
+		snprintf(res->message, sizeof(res->message),
+			 "failed to bind to %s: %s at step %s; rolling back failed too: %s; `udevadm trigger` tries again",
+			 res->driver, strerror(-error), res->step, strerror(-r));
+		return;
+	}
+	(void)state_remove(fn->name);
+	snprintf(res->message, sizeof(res->message), "failed to bind to %s: %s at step %s; rolled back: driver %s, override %s",
+		 res->driver, strerror(-error), res->step, fn->driver[0] ? fn->driver : "none yet",
+		 a->rec.override[0] ? a->rec.override : "unset");
+}
+
+/* Companions do not see function 0 land; tell those that wait for it. Receivers send none, so nothing loops. */
+static void follow_up(const struct pci_function *fn)
+{
+	struct bdf bdf = fn->bdf;
+
+	if (bdf.function != 0)
+		return;
+	for (bdf.function = 1; bdf.function < 8; bdf.function++) {
+		_cleanup_pci_ struct pci_function other = { .dirfd = -1 };
+		char name[BDF_SIZE];
+		const char *attr;
+		int r;
+
+		pci_format_bdf(&bdf, name);
+		if (pci_open(name, &other, &attr) < 0 || other.on_vfio || policy_role(&other, fn) != ROLE_COMPANION)
+			continue;
+		r = uevent_follow_up(other.dirfd);
+		if (r < 0 && r != -ENODEV && r != -ENOENT)
+			log_message(LOG_WARNING, "%s: could not send a follow-up event: %s; `udevadm trigger` does", name,
+				    strerror(-r));
+	}
+}
+
+static void landed(struct act *a)
+{
+	struct pci_function *fn = &a->j->self.fn;
+	struct iommu_viability v = { .viable = true };
+	struct bind_result *res = &a->result;
+
+	a->rec.state = RECORD_BOUND;
+	end(a, BIND_BOUND, "bound", 0);
+	/* Without the record `nvfio unbind` knows less, but the function is where it should be. */
+	if (state_save(fn, &a->rec) < 0)
+		log_message(LOG_WARNING, "%s: could not update its record in /run/nvfio", fn->name);
+	if (iommu_viability(fn, false, &v) < 0)
+		v.viable = true; /* nothing can be said, so nothing is */
+	snprintf(res->message, sizeof(res->message), "bound to %s, was on %s (%s)%s%s%s%s", res->driver,
+		 a->rec.driver[0] ? a->rec.driver : "no driver", policy_reason_text(a->j->verdict.reason),
+		 v.viable ? "" : "; IOMMU group ", v.viable ? "" : fn->group,
+		 v.viable ? "" : " is not viable because of ", v.blockers);
+	follow_up(fn);
+}
+
+static void claimed(struct act *a)
+{
+	a->rec.state = RECORD_CLAIMED;
+	end(a, BIND_CLAIMED, "claimed", 0);
+	/* The earlier record says "acting", which reads as interrupted and leads the next event to the same end. */
+	if (state_save(&a->j->self.fn, &a->rec) < 0)
+		log_message(LOG_WARNING, "%s: could not update its record in /run/nvfio", a->j->self.fn.name);
+	snprintf(a->result.message, sizeof(a->result.message),
+		 "claimed for %s: the kernel has not attached drivers to it yet and will find driver_override set",
+		 a->result.driver);
+}
+
+/* Only an event the kernel itself sends can come before its attach; anything later that is not matched has failed. */
+static bool attach_may_follow(const struct facts *f)
+{
+	return f->event == EVENT_HOTPLUG || f->ours;
+}
+
+static void gone(struct act *a)
+{
+	end(a, BIND_GONE, "gone", ENODEV);
+	snprintf(a->result.message, sizeof(a->result.message), "it went away at step %s; nothing is left to do",
+		 a->result.step);
+}
+
+static void sequence(struct act *a)
+{
+	struct facts facts = a->j->self.facts;
+	int r;
+
+	r = load_driver(a);
+	if (r == 0)
+		r = look_again(a);
+	if (r == 0)
+		r = name_driver(a);
+	if (r == 0)
+		r = lock_unbind(a);
+	if (r == 0)
+		r = write_ahead(a);
+	if (r > 0)
+		return;
+	if (r < 0) {
+		/* Nothing was written to the function yet. */
+		if (a->unbind_locked)
+			holders_unlock_unbind(a->j->self.fn.name);
+		if (!pci_is_same(&a->j->self.fn)) {
+			gone(a);
+			return;
+		}
+		end(a, BIND_FAILED, "failed", r);
+		snprintf(a->result.message, sizeof(a->result.message), "failed at step %s: %s; nothing was changed",
+			 a->result.step, strerror(-r));
+		return;
+	}
+	r = take(a);
+	if (r == 0)
+		landed(a);
+	else if (r == -EINPROGRESS && attach_may_follow(&facts))
+		claimed(a);
+	else if (!pci_is_same(&a->j->self.fn))
+		gone(a);
+	else
+		roll_back(a, r == -EINPROGRESS ? -ENODEV : r);
+	if (a->result.state == BIND_FAILED && a->j->verdict.code == VERDICT_DEFER) {
+		end(a, BIND_DEFERRED, policy_reason_name(a->j->verdict.reason), 0);
+		snprintf(a->result.message, sizeof(a->result.message), "deferred: %s; it got its native driver meanwhile",
+			 policy_reason_text(a->j->verdict.reason));
+	}
+}
+
+static void act_work(void *arg)
+{
+	struct act *a = arg;
+
+	sequence(a);
+	send_record(a);
+}
+
+/* The parent's word on a child that has none (yet). */
+static void report_child(struct act *a, int r)
+{
+	struct bind_result *res = &a->result;
+	const char *step = res->step ? res->step : "start";
+
+	if (r == -ETIMEDOUT) {
+		end(a, BIND_RUNNING, policy_reason_name(REASON_IN_FLIGHT), ETIMEDOUT);
+		snprintf(res->message, sizeof(res->message),
+			 "in flight: the kernel has not answered step %s in time; a process waits on and finishes it", step);
+	} else {
+		end(a, BIND_FAILED, "failed", r);
+		snprintf(res->message, sizeof(res->message),
+			 "failed: the acting process ended at step %s (%s); `udevadm trigger` repairs what it left", step,
+			 strerror(-r));
+	}
+}
+
+int bind_function(struct judgement *j, struct bind_result *ret)
+{
+	unsigned int timeout_ms = j->self.settings.key[KEY_TIMEOUT].ms;
+	_cleanup_close_ int lock = state_lock(j->self.fn.name);
+	struct act *a;
+	int r;
+
+	if (lock < 0)
+		return lock;
+	a = child_memory(sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->j = j;
+	a->deadline = steps_now_ms() + timeout_ms;
+	r = child_run(act_work, a, timeout_ms + GRACE_MS);
+	if (r < 0) {
+		/* The child may still write its own result there: report from a copy. */
+		struct act copy = *a;
+
+		report_child(&copy, r);
+		send_record(&copy);
+		*ret = copy.result;
+		return 0;
+	}
+	*ret = a->result;
+	return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The act: putting a judged function on VFIO, with everything that may go wrong on the way. The order of writes is
+ * documented in docs/ARCHITECTURE.md.
+ */
+#ifndef NVFIO_BIND_H
+#define NVFIO_BIND_H
+
+#include "judge.h"
+
+enum bind_state {
+	BIND_RUNNING,  /* not over at the deadline: a child goes on alone, holding the lock */
+	BIND_BOUND,    /* on VFIO, verified */
+	BIND_CLAIMED,  /* override in place; the kernel has not attached drivers to it yet and will honour it */
+	BIND_LEFT,     /* found to be somebody else's before anything was written */
+	BIND_DEFERRED, /* found to be in use before anything was written */
+	BIND_REFUSED,  /* the VFIO module cannot be loaded; nothing was written */
+	BIND_FAILED,   /* a step failed; rolled back */
+	BIND_GONE,     /* the function went away */
+	BIND_STATE_COUNT
+};
+
+struct bind_result {
+	enum bind_state state;
+	const char *step;              /* the last step begun; static text */
+	int error;                     /* of that step, a positive errno; 0 for none */
+	const char *reason;            /* policy's token, or "bound", "claimed", "failed", "gone", "in-flight" */
+	char driver[DRIVER_NAME_SIZE]; /* the VFIO driver */
+	char message[768];             /* what, why, what happens next */
+};
+
+/*
+ * Acts on a verdict of VERDICT_BIND. Takes the function's lock, does the work in a child, and waits for it at most the
+ * configured timeout and half a second. The child sends the log record when it ends, also after this returned
+ * BIND_RUNNING (for which the record is sent here). 0 with *ret filled in; -EBUSY: somebody else acts on the function,
+ * nothing was done; -errno: nothing was done.
+ */
+int bind_function(struct judgement *j, struct bind_result *ret) _must_check_;
+
+/* "bound", "claimed", "left", "deferred", "refused", "failed", "gone"; running counts as claimed. */
+const char *bind_state_name(enum bind_state state);
+
+#endif

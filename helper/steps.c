@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * One write each. Where sysfs wants the function by name (bind, unbind, drivers_probe) the name is checked to still be
+ * the open directory's immediately before: names are not identities.
+ */
+#include "steps.h"
+
+#include <time.h>
+#include "sysfs.h"
+#include "uevent.h"
+
+int64_t steps_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int steps_read_override(const struct pci_function *fn, char *buf, size_t size)
+{
+	int r = sysfs_read(fn->dirfd, "driver_override", buf, size);
+
+	if (r < 0)
+		return r;
+	if (streq(buf, "(null)"))
+		buf[0] = '\0';
+	return 0;
+}
+
+int steps_write_override(const struct pci_function *fn, const char *driver)
+{
+	return sysfs_write(fn->dirfd, "driver_override", driver[0] ? driver : "\n");
+}
+
+/* Writes the function's name into an attribute of the bus or of a driver. */
+static int write_name(const struct pci_function *fn, const char *dir, const char *attr)
+{
+	_cleanup_close_ int fd = sysfs_open_dir(dir);
+
+	if (fd < 0)
+		return fd;
+	if (!pci_is_same(fn))
+		return -ENODEV;
+	return sysfs_write(fd, attr, fn->name);
+}
+
+static int write_driver(const struct pci_function *fn, const char *driver, const char *attr)
+{
+	char dir[DRIVER_NAME_SIZE + 32];
+
+	snprintf(dir, sizeof(dir), "/sys/bus/pci/drivers/%s", driver);
+	return write_name(fn, dir, attr);
+}
+
+int steps_unbind(struct pci_function *fn, const char *driver)
+{
+	int r = write_driver(fn, driver, "unbind");
+	int gone = pci_refresh(fn);
+
+	if (gone < 0)
+		return gone;
+	/* Not bound to it (ENODEV), or the driver itself is gone (ENOENT): what was wanted has happened already. */
+	return r == -ENODEV || r == -ENOENT ? 0 : r;
+}
+
+/* The next moment to try again, whether or not the kernel said anything. */
+static int64_t next_try(int64_t start, int64_t now, int64_t deadline)
+{
+	static const int64_t after[] = { 250, 1000, 3000 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(after); i++) {
+		if (start + after[i] > now)
+			return start + after[i] < deadline ? start + after[i] : deadline;
+	}
+	return deadline;
+}
+
+static bool is_bound_to(const struct pci_function *fn, const char *driver)
+{
+	return fn->on_vfio && streq(fn->driver, driver);
+}
+
+int steps_attach(struct pci_function *fn, const char *driver, int64_t deadline)
+{
+	_cleanup_close_ int events = -1;
+	int64_t start = steps_now_ms(), now;
+	int r, gone;
+
+	for (;;) {
+		r = write_driver(fn, driver, "bind");
+		gone = pci_refresh(fn);
+		if (gone < 0)
+			return gone;
+		if (is_bound_to(fn, driver))
+			return 0;
+		if (r == 0) /* bound, but not to a VFIO driver */
+			return -EPROTO;
+		if (r != -ENODEV && r != -EBUSY && r != -EAGAIN)
+			return r;
+		if (fn->driver[0] && !streq(fn->driver, driver))
+			return -EEXIST;
+		if (events < 0) {
+			/* Listening costs every sender, so only now; what happened before is seen by trying again. */
+			events = uevent_listen();
+			if (events < 0)
+				return events;
+			continue;
+		}
+		now = steps_now_ms();
+		if (now >= deadline)
+			return r == -EBUSY && fn->driver[0] == '\0' ? -EBUSY : -EINPROGRESS;
+		r = uevent_wait(events, fn->name, (int)(next_try(start, now, deadline) - now));
+		if (r < 0)
+			return r;
+	}
+}
+
+/* Keeps the first error: what came first is what to tell. */
+static void keep_first(int *ret, int r)
+{
+	if (*ret == 0 && r < 0)
+		*ret = r;
+}
+
+int steps_restore(struct pci_function *fn, const char *override, const char *wanted, const char *driver)
+{
+	int ret = 0, r;
+
+	keep_first(&ret, steps_write_override(fn, override));
+	r = pci_refresh(fn);
+	if (r < 0)
+		return r;
+	if (streq(fn->driver, wanted) && !fn->on_vfio)
+		keep_first(&ret, steps_unbind(fn, wanted));
+	if (!fn->driver[0])
+		keep_first(&ret, write_name(fn, "/sys/bus/pci", "drivers_probe"));
+	r = pci_refresh(fn);
+	if (r < 0)
+		return r;
+	/* drivers_probe says 0 also where nothing matched; by name there is an errno, ENODEV while matching is off. */
+	if (!fn->driver[0] && driver[0]) {
+		r = write_driver(fn, driver, "bind");
+		if (r != -ENODEV && r != -ENOENT)
+			keep_first(&ret, r);
+		r = pci_refresh(fn);
+		if (r < 0)
+			return r;
+	}
+	return ret;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The single writes of an act and what each one's errno means. All of these may sleep on the function's device lock
+ * without end and are called in a child only.
+ */
+#ifndef NVFIO_STEPS_H
+#define NVFIO_STEPS_H
+
+#include <stdint.h>
+#include "pci.h"
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t steps_now_ms(void);
+
+/* driver_override as it is: "" for unset, which the kernel prints as "(null)". 0 or -errno. */
+int steps_read_override(const struct pci_function *fn, char *buf, size_t size) _must_check_;
+
+/* Writes it; "" clears it ("\n": the kernel cuts there, and a write of zero bytes never reaches it). 0 or -errno. */
+int steps_write_override(const struct pci_function *fn, const char *driver) _must_check_;
+
+/*
+ * Unbinds from exactly this driver. 0, also if the function was not bound to it any more; -ENODEV if the function is
+ * gone; -errno.
+ */
+int steps_unbind(struct pci_function *fn, const char *driver) _must_check_;
+
+/*
+ * Writes drivers/<driver>/bind, whose errno is the probe's. While the kernel does not match the function yet (ENODEV at
+ * hotplug: between its `add` event and pci_bus_add_device(), which waits for the native probe of the functions before it)
+ * or is attaching it (EBUSY, EAGAIN), waits for its `bind` event and tries again after 0.25, 1 and 3 s, until deadline
+ * (steps_now_ms() time).
+ * 0: on VFIO; -EINPROGRESS: still not attached at the deadline; -EEXIST: another driver has it (fn->driver);
+ * -ENODEV: the function is gone; -errno of the probe.
+ */
+int steps_attach(struct pci_function *fn, const char *driver, int64_t deadline) _must_check_;
+
+/*
+ * Gives it back: previous override, off the driver it may have got, and a driver again (drivers_probe; `driver` by name
+ * if that finds none, "" for none). 0, -ENODEV if the function is gone, or the errno of the first step that failed;
+ * the others are tried all the same. fn->driver is what it ended on.
+ */
+int steps_restore(struct pci_function *fn, const char *override, const char *wanted, const char *driver) _must_check_;
+
+#endif
