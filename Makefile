@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make            build nvfio-udev and the rules into build/
+# make check      every test: lint, unit, fake tree, rules, VM
+# make demo       the main job, in a VM: no GPU and no KVM needed
+# make vm-shell   a shell in that VM
+# make install    DESTDIR= PREFIX=/usr UDEVDIR=$(PREFIX)/lib/udev; make uninstall takes the same
+#
+# Switches: V=1 shows commands, WERROR=1 makes warnings errors, ASAN=1 builds with address and undefined sanitizers.
+
+PREFIX  ?= /usr
+UDEVDIR ?= $(PREFIX)/lib/udev
+LIBDIR  ?= $(PREFIX)/lib
+BUILD   ?= build
+VERSION := $(shell cat VERSION)
+
+CC      ?= cc
+INSTALL ?= install
+CFLAGS  ?= -O2 -g
+ifeq ($(WERROR),1)
+EXTRA += -Werror
+endif
+ifeq ($(ASAN),1)
+EXTRA += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+HARDEN :=
+else
+HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
+endif
+Q := $(if $(V),,@)
+
+WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith \
+	-Wwrite-strings -Wcast-qual -Wvla -Wswitch-enum
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DNVFIO_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) -fno-common -fPIE $(CFLAGS) $(EXTRA)
+ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs -Wl,--as-needed $(LDFLAGS) $(EXTRA)
+
+# The house, from the leaves up.
+MODULES := \
+	root sysfs pci iommu console nodes holders \
+	log uevent state child \
+	kmod driver \
+	config config-keys config-parse \
+	policy judge \
+	steps bind undo sriov
+OBJECTS := $(MODULES:%=$(BUILD)/helper/%.o)
+LIBS    := -lkmod -linih
+
+.PHONY: all
+all: $(BUILD)/nvfio-udev $(BUILD)/70-nvfio.rules
+
+$(BUILD)/nvfio-udev: $(BUILD)/helper/nvfio-udev.o $(OBJECTS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/helper/%.o: helper/%.c VERSION Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -c -o $@ $<
+
+-include $(wildcard $(BUILD)/helper/*.d $(BUILD)/unit/*.d)
+
+$(BUILD)/70-nvfio.rules: rules/70-nvfio.rules.in Makefile
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)sed -e 's|@HELPER@|$(UDEVDIR)/nvfio-udev|' -e 's|@PROGRAM@|$(UDEVDIR)/nvfio-udev|' -e 's|@RUNDIR@|/run|' $< >$@
+
+# --- install
+
+.PHONY: install uninstall
+install: all
+	$(INSTALL) -D -m 755 $(BUILD)/nvfio-udev $(DESTDIR)$(UDEVDIR)/nvfio-udev
+	$(INSTALL) -D -m 644 $(BUILD)/70-nvfio.rules $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules
+	$(INSTALL) -D -m 644 conf/nvfio.conf $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
+
+uninstall:
+	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
+	-rmdir $(DESTDIR)$(LIBDIR)/nvfio
+
+include tests/tests.mk
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD) tests/vm/out

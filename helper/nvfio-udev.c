@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nvfio-udev - decides and acts for one PCI event; started by rules/70-nvfio.rules.
+ *
+ * Arguments in, KEY=value lines out (udev imports them), one log record, an exit code. All knowledge is in the modules;
+ * this file only wires them.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/stat.h>
+
+#include "bind.h"
+#include "exit-code.h"
+#include "log.h"
+#include "root.h"
+#include "sriov.h"
+#include "sysfs.h"
+#include "undo.h"
+
+struct options {
+	const char *verb;
+	const char *action;
+	const char *synth;     /* SYNTH_UUID: empty for the kernel's own events */
+	const char *seqnum;    /* empty under `udevadm test` */
+	const char *follow_up; /* SYNTH_ARG_NVFIO */
+	const char *state;     /* NVFIO_STATE of the function's last event */
+	const char *reason;    /* and its NVFIO_REASON */
+	const char *admin;     /* ENV{NVFIO} */
+	const char *syspath;
+};
+
+static void usage(FILE *to)
+{
+	fputs("Usage: nvfio-udev event|decide [OPTION...] SYSPATH\n"
+	      "       nvfio-udev forget [--sysroot=DIR] SYSPATH\n"
+	      "\n"
+	      "Puts one NVIDIA PCI function on VFIO if it is to be there. Started by udev.\n"
+	      "\n"
+	      "  event    judge and act; without --seqnum judge only (udevadm test)\n"
+	      "  decide   judge and print, change nothing\n"
+	      "  forget   the function was removed: drop what is known about it\n"
+	      "\n"
+	      "  --action=ACTION   the uevent's: add, change or unbind (default: change)\n"
+	      "  --synth=UUID      its SYNTH_UUID; empty: the kernel's own event\n"
+	      "  --seqnum=N        its SEQNUM\n"
+	      "  --follow-up=1     its SYNTH_ARG_NVFIO\n"
+	      "  --state=STATE     NVFIO_STATE of the event before\n"
+	      "  --reason=REASON   NVFIO_REASON of the event before\n"
+	      "  --admin=WORD      native or vfio, from ENV{NVFIO}\n"
+	      "  --sysroot=DIR     look below DIR instead of /\n"
+	      "  --verbose         print log records on standard error too\n"
+	      "  --help, --version\n",
+	      to);
+}
+
+/* 0, or an exit code + 1 to end with at once. */
+static int parse_options(int argc, char **argv, struct options *opt)
+{
+	enum { ACTION = 1, SYNTH, SEQNUM, FOLLOW_UP, STATE, REASON, ADMIN, SYSROOT, VERBOSE, HELP, VERSION };
+	static const struct option longopts[] = {
+		{ "action", required_argument, NULL, ACTION },	 { "synth", required_argument, NULL, SYNTH },
+		{ "seqnum", required_argument, NULL, SEQNUM },	 { "follow-up", required_argument, NULL, FOLLOW_UP },
+		{ "state", required_argument, NULL, STATE },	 { "reason", required_argument, NULL, REASON },
+		{ "admin", required_argument, NULL, ADMIN },	 { "sysroot", required_argument, NULL, SYSROOT },
+		{ "verbose", no_argument, NULL, VERBOSE },	 { "help", no_argument, NULL, HELP },
+		{ "version", no_argument, NULL, VERSION },	 { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
+		switch (c) {
+		case ACTION:
+			opt->action = optarg;
+			break;
+		case SYNTH:
+			opt->synth = optarg;
+			break;
+		case SEQNUM:
+			opt->seqnum = optarg;
+			break;
+		case FOLLOW_UP:
+			opt->follow_up = optarg;
+			break;
+		case STATE:
+			opt->state = optarg;
+			break;
+		case REASON:
+			opt->reason = optarg;
+			break;
+		case ADMIN:
+			opt->admin = optarg;
+			break;
+		case SYSROOT:
+			if (root_set(optarg) < 0)
+				return EXIT_CODE_USAGE + 1;
+			break;
+		case VERBOSE:
+			log_setup("nvfio-udev", true);
+			break;
+		case HELP:
+			usage(stdout);
+			return EXIT_CODE_OK + 1;
+		case VERSION:
+			puts("nvfio-udev " NVFIO_VERSION);
+			return EXIT_CODE_OK + 1;
+		default:
+			return EXIT_CODE_USAGE + 1;
+		}
+	}
+	if (argc - optind != 2) {
+		usage(stderr);
+		return EXIT_CODE_USAGE + 1;
+	}
+	opt->verb = argv[optind];
+	opt->syspath = argv[optind + 1];
+	return 0;
+}
+
+/* Errors that a person at a terminal may have made are said there too. */
+static int bad_argument(const char *what, const char *value)
+{
+	log_setup("nvfio-udev", true);
+	log_message(LOG_ERR, "%s: '%s'; nothing was changed", what, value);
+	return EXIT_CODE_USAGE;
+}
+
+/* The kind of event, or -EINVAL for one that is none of ours. */
+static int event_kind(const struct options *opt)
+{
+	bool kernel = opt->synth[0] == '\0';
+
+	if (streq(opt->action, "add"))
+		return kernel ? EVENT_HOTPLUG : EVENT_COLDPLUG;
+	if (streq(opt->action, "change") && opt->follow_up[0])
+		return EVENT_FOLLOW_UP;
+	/* The kernel's own `change` that a VF waited for: its physfn link was made, it is still being added. */
+	if (streq(opt->action, "change"))
+		return kernel && streq(opt->reason, "no-physfn") ? EVENT_HOTPLUG : EVENT_REAPPLY;
+	if (streq(opt->action, "unbind") && kernel)
+		return EVENT_RELEASE;
+	return -EINVAL;
+}
+
+/* A property as udev reads it: one line, in quotes. Log and udev see the same words. */
+static void print_property(const char *key, const char *value)
+{
+	printf("%s=\"", key);
+	for (; *value; value++)
+		putchar(*value == '"' || *value == '\\' ? '\'' : (unsigned char)*value < ' ' ? ' ' : *value);
+	fputs("\"\n", stdout);
+}
+
+struct result {
+	const char *state;   /* bound claimed left deferred refused failed; "" where it is not known to have changed */
+	const char *reason;  /* a token of policy.c, or bound, claimed, load, failed */
+	const char *driver;  /* the VFIO driver it is, or would be, on */
+	const char *message;
+};
+
+static void print_result(const struct judgement *j, const struct result *res)
+{
+	if (res->state[0])
+		print_property("NVFIO_STATE", res->state);
+	print_property("NVFIO_VERDICT", policy_verdict_name(j->verdict.code)); /* bind bound leave defer refuse */
+	print_property("NVFIO_REASON", res->reason);
+	print_property("NVFIO_ROLE", policy_role_name(j->self.facts.role));    /* gpu pf vf companion nvswitch other */
+	if (res->driver[0])
+		print_property("NVFIO_DRIVER", res->driver);
+	if (j->self.fn.group[0])
+		print_property("NVFIO_GROUP", j->self.fn.group);               /* number of its IOMMU group */
+	print_property("NVFIO_MESSAGE", res->message);
+}
+
+/* Left, deferred or refused: the one record, unless it has been said for this configuration since boot. */
+static void report_verdict(const struct judgement *j, const char *message)
+{
+	enum verdict_code code = j->verdict.code;
+	int priority = code == VERDICT_REFUSE ? LOG_WARNING : code == VERDICT_DEFER ? LOG_NOTICE : LOG_INFO;
+
+	if (j->verdict.reason == REASON_CONFIG_BROKEN) {
+		priority = LOG_ERR;
+		if (!state_first_time(j->config_version))
+			return;
+	}
+	log_send(&(struct log_record){
+		.priority = priority,
+		.bdf = j->self.fn.name,
+		.event = policy_event_name(j->self.facts.event),
+		.state = policy_state_name(code),
+		.reason = policy_reason_name(j->verdict.reason),
+		.driver = j->self.facts.driver.driver,
+		.message = message,
+	});
+}
+
+/* What has to be done although the function is not taken. */
+static void settle(struct judgement *j)
+{
+	int r = undo_interrupted(j);
+
+	if (r != 0)
+		log_message(r < 0 ? LOG_ERR : LOG_NOTICE, "%s: gave back its driver_override after an interrupted bind: %s",
+			    j->self.fn.name, r < 0 ? strerror(-r) : "done");
+	r = sriov_settle_autoprobe(j);
+	if (r != 0)
+		log_message(r < 0 ? LOG_ERR : LOG_INFO, "%s: native probing of its VFs (sriov_drivers_autoprobe) set: %s",
+			    j->self.fn.name, r < 0 ? strerror(-r) : "done");
+}
+
+static int act(struct judgement *j)
+{
+	struct bind_result res = { 0 };
+	int r = bind_function(j, &res);
+
+	if (r == -EBUSY) {
+		j->verdict.code = VERDICT_LEAVE;
+		j->verdict.reason = REASON_IN_FLIGHT;
+		return 1;
+	}
+	if (r < 0) {
+		log_message(LOG_ERR, "%s: could not begin: %s; nothing was changed", j->self.fn.name, strerror(-r));
+		return -EXIT_CODE_FAILED;
+	}
+	if (res.state == BIND_GONE)
+		return -EXIT_CODE_GONE;
+	print_result(j, &(struct result){ bind_state_name(res.state), res.reason, res.driver, res.message });
+	return res.state == BIND_FAILED ? -EXIT_CODE_FAILED : 0;
+}
+
+/* judge() failed: say what is wrong with which function. */
+static int report_failure(const char *bdf, const char *attr, int r)
+{
+	log_setup("nvfio-udev", true);
+	if (r == -ENODEV) {
+		log_message(LOG_INFO, "%s: no such PCI function, or it went away; nothing was changed", bdf);
+		return EXIT_CODE_GONE;
+	}
+	if (attr) {
+		log_message(LOG_ERR, "%s: attribute %s is not what a kernel prints: %s; nothing was changed", bdf, attr,
+			    strerror(-r));
+		return EXIT_CODE_BAD_DATA;
+	}
+	log_message(LOG_ERR, "%s: could not be judged: %s; nothing was changed", bdf, strerror(-r));
+	return EXIT_CODE_FAILED;
+}
+
+/* The off switch has to work also where the rest does not: nothing is looked at, and it is said once a boot. */
+static int run_off(void)
+{
+	if (state_first_time("off"))
+		log_message(LOG_NOTICE, "%s: every NVIDIA function is left to its native driver",
+			    policy_reason_text(REASON_OFF));
+	print_property("NVFIO_STATE", policy_state_name(VERDICT_LEAVE));
+	print_property("NVFIO_REASON", policy_reason_name(REASON_OFF));
+	return EXIT_CODE_OK;
+}
+
+static int run_event(const struct options *opt, const char *bdf, bool may_act)
+{
+	_cleanup_judge_ struct judgement j = { .self.fn.dirfd = -1, .function0.fn.dirfd = -1 };
+	struct occasion occasion = {
+		.admin = streq(opt->admin, "native") ? ADMIN_NATIVE : streq(opt->admin, "vfio") ? ADMIN_VFIO : ADMIN_SILENT,
+		.was_deferred = streq(opt->state, "deferred"),
+		.read_override = !may_act,
+	};
+	int kind = event_kind(opt), r;
+	const char *attr = NULL;
+	char text[700];
+
+	if (kind < 0)
+		return bad_argument("not an event nvfio acts on", opt->action);
+	if (may_act && judge_is_off())
+		return run_off();
+	occasion.event = (enum event_kind)kind;
+	r = judge(&j, bdf, &occasion, &attr);
+	if (r < 0)
+		return report_failure(bdf, attr, r);
+	if (may_act && j.verdict.code == VERDICT_BIND) {
+		r = act(&j);
+		if (r <= 0)
+			return -r;
+	}
+	judge_text(&j, text, sizeof(text));
+	if (may_act) {
+		if (j.verdict.code != VERDICT_BOUND)
+			settle(&j);
+		report_verdict(&j, text);
+	}
+	/* A judgement alone changes no state: `udevadm test` writes what is printed here into udev's database. */
+	print_result(&j, &(struct result){ may_act ? policy_state_name(j.verdict.code) : opt->state,
+					   policy_reason_name(j.verdict.reason),
+					   j.self.fn.on_vfio ? j.self.fn.driver : j.self.facts.driver.driver, text });
+	return EXIT_CODE_OK;
+}
+
+/*
+ * The event's path and the bus's entry of that name have to be one directory, or the path is made up. On `remove` there is
+ * nothing left to compare.
+ */
+static bool is_same_directory(const char *syspath, const char *bdf)
+{
+	char path[64];
+	_cleanup_close_ int a = sysfs_open_dir(syspath), b = -1;
+	struct stat sa, sb;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", bdf);
+	b = sysfs_open_dir(path);
+	if (a < 0 || b < 0)
+		return a == -ENOENT && b == -ENOENT;
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev;
+}
+
+/* Another function may sit at the address by now: what is known about that one is not forgotten. */
+static int run_forget(const char *bdf)
+{
+	_cleanup_pci_ struct pci_function fn = { .dirfd = -1 };
+	struct record rec;
+	const char *attr;
+	int r;
+
+	if (pci_open(bdf, &fn, &attr) == 0 && state_load(&fn, &rec) == 0)
+		return EXIT_CODE_OK;
+	r = state_forget(bdf);
+	if (r == 0)
+		return EXIT_CODE_OK;
+	log_message(LOG_WARNING, "%s: could not remove its record from /run/nvfio: %s", bdf, strerror(-r));
+	return EXIT_CODE_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opt = { .action = "change", .synth = "", .seqnum = "", .follow_up = "", .state = "", .reason = "",
+			       .admin = "" };
+	char bdf[BDF_SIZE];
+	int r;
+
+	log_setup("nvfio-udev", false);
+	r = parse_options(argc, argv, &opt);
+	if (r > 0)
+		return r - 1;
+	if (!streq(opt.verb, "event") && !streq(opt.verb, "decide") && !streq(opt.verb, "forget"))
+		return bad_argument("unknown verb", opt.verb);
+	if (pci_parse_syspath(opt.syspath, bdf) < 0)
+		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
+	if (streq(opt.verb, "forget"))
+		return run_forget(bdf);
+	if (!is_same_directory(opt.syspath, bdf))
+		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
+	return run_event(&opt, bdf, streq(opt.verb, "event") && opt.seqnum[0]);
+}

@@ -1,0 +1,242 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The rule file under the real udev rule engine: umockdev shows it a PCI function that is not there, `udevadm test` runs
+# the rules in a /run of our own, and a stand-in for the helper writes down what it was started with. udevadm test has no
+# SEQNUM of its own; where an event is to look real, the mocked uevent has one.
+
+bats_require_minimum_version 1.5.0
+
+REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+DEV=/devices/pci0000:00/0000:00:01.0/0000:01:00.0
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	HELPER_PRINTS='NVFIO_STATE="bound"'
+	DB='' CMDLINE='quiet' ATTRS='' RUNDIR="$BATS_TEST_TMPDIR/run"
+	mkdir -p run/nvfio
+	: >started
+}
+
+# function_with ID CLASS [KEY=VALUE...]: a function with these ids and uevent properties.
+function_with() {
+	{
+		printf 'P: %s\nE: SUBSYSTEM=pci\nE: PCI_ID=%s\nE: PCI_CLASS=%s\n' "$DEV" "$1" "$2"
+		printf 'E: PCI_SLOT_NAME=0000:01:00.0\nE: MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00\n'
+		shift 2
+		[ $# = 0 ] || printf 'E: %s\n' "$@"
+		printf 'A: vendor=0x10de\\n\nA: class=0x030200\\n\nA: driver_override=(null)\\n\n%s' "$ATTRS"
+	} >function.umockdev
+}
+
+# event ACTION: runs the rules; $output are the properties afterwards, ./started the helper's arguments, one start a line.
+event() {
+	printf '#!/bin/sh\necho "$@" >>%s/started\n%s\n' "$PWD" \
+		"${HELPER_FAILS:+exit 1}
+cat <<'END'
+$HELPER_PRINTS
+END" >helper
+	chmod +x helper
+	sed -e "s|@HELPER@|$PWD/helper|" -e "s|@PROGRAM@|${PROGRAM:-$PWD/helper}|" -e "s|@RUNDIR@|$RUNDIR|" \
+		"$REPO/rules/70-nvfio.rules.in" >70-nvfio.rules
+	cat >inside <<-END
+		set -e
+		mount -t tmpfs none /run
+		mkdir -p /run/udev/rules.d /run/udev/data
+		cp 70-nvfio.rules /run/udev/rules.d/
+		[ -z "\$DB" ] || printf 'I:1\n%s\nV:1\n' "\$DB" >/run/udev/data/+pci:0000:01:00.0
+		umockdev-run -d function.umockdev -- \
+			sh -c 'udevadm test --action=$1 /sys$DEV >log 2>&1; cat /sys$DEV/driver_override >override'
+		[ ! -e /run/udev/data/+pci:0000:01:00.0 ] || cp -p /run/udev/data/+pci:0000:01:00.0 db
+	END
+	DB=$DB SYSTEMD_PROC_CMDLINE=$CMDLINE unshare -m bash inside || { cat log; return 1; }
+	run sed -n '/^[A-Z_.]*=/p' log
+}
+
+starts() { wc -l <started; }
+
+has() {
+	grep -qxF -- "$1" <<<"$output" || { echo "no '$1' in:"; echo "$output"; cat log; return 1; }
+}
+
+has_no() {
+	! grep -q -- "^$1" <<<"$output" || { echo "'$1' in:"; echo "$output"; return 1; }
+}
+
+@test "a hotplugged GPU starts one program, which gets the event's facts and the state before" {
+	DB=$'E:NVFIO_STATE=deferred\nE:NVFIO_REASON=held'
+	function_with 10DE:2331 30200 SEQNUM=77
+	event add
+	[ "$(starts)" = 1 ]
+	[ "$(cat started)" = "event --action=add --synth= --seqnum=77 --follow-up= --state=deferred --reason=held --admin= /sys$DEV" ]
+	has NVFIO_STATE=bound
+}
+
+@test "replays and follow-ups are told apart for the helper" {
+	function_with 10DE:2331 30200 SEQNUM=78 SYNTH_UUID=0 SYNTH_ARG_NVFIO=1
+	event change
+	[[ $(cat started) == *"--action=change --synth=0 --seqnum=78 --follow-up=1 "* ]]
+}
+
+@test "under udevadm test the helper is told so by an empty SEQNUM, and no state is made up" {
+	HELPER_PRINTS='NVFIO_VERDICT="bind"'
+	function_with 10DE:2331 30200
+	event add
+	[[ $(cat started) == *" --seqnum= "* ]]
+	has_no NVFIO_STATE
+}
+
+@test "udevadm test writes no attribute" {
+	function_with 10DE:2331 30200
+	event add
+	[ "$(cat override)" = "(null)" ]
+}
+
+@test "bound and claimed blank MODALIAS and tag, any other state lets the native module load" {
+	local state
+	for state in bound claimed left deferred refused failed; do
+		HELPER_PRINTS="NVFIO_STATE=\"$state\""
+		function_with 10DE:2331 30200 SEQNUM=1
+		event add
+		has "NVFIO_STATE=$state"
+		if [ "$state" = bound ] || [ "$state" = claimed ]; then
+			has_no MODALIAS
+			has "TAGS=:nvfio:"
+		else
+			has "MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00"
+			has_no TAGS
+		fi
+	done
+}
+
+@test "a helper that fails leaves MODALIAS alone and the state failed, whatever it was before" {
+	DB='E:NVFIO_STATE=bound' HELPER_FAILS=1
+	function_with 10DE:2331 30200 SEQNUM=1
+	event add
+	has NVFIO_STATE=failed
+	has "MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00"
+}
+
+@test "no program starts for a device of another vendor or class" {
+	local fn
+	for fn in "8086:1234 30200" "1002:744C 30000" "10DE:0057 20000" "10DE:0AB8 10601" "10DE:22A3 60400" "10DE:0AA3 50000"; do
+		# shellcheck disable=SC2086 # two words
+		function_with $fn SEQNUM=1
+		event add
+		[ "$(starts)" = 0 ]
+	done
+}
+
+@test "every class of ours starts one" {
+	local class n=0
+	for class in 30000 30200 38000 40300 C0330 C8000 68000; do
+		function_with 10DE:2331 "$class" SEQNUM=1
+		event add
+		n=$((n + 1))
+		[ "$(starts)" = "$n" ]
+	done
+}
+
+@test "on a VFIO driver: state, tag and no MODALIAS, without a program" {
+	local action
+	ATTRS=$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/vfio-pci\n'
+	for action in add change bind; do
+		function_with 10DE:2331 30200 SEQNUM=1 DRIVER=vfio-pci
+		event "$action"
+		[ "$(starts)" = 0 ]
+		has NVFIO_STATE=bound
+		has NVFIO_DRIVER=vfio-pci
+		has "TAGS=:nvfio:"
+		has_no MODALIAS
+	done
+}
+
+@test "a vGPU's VF is a VFIO device on nvidia, and no fast path" {
+	ATTRS=$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/nvidia\n' HELPER_PRINTS='NVFIO_STATE="left"'
+	function_with 10DE:2331 30200 SEQNUM=1 DRIVER=nvidia
+	event add
+	[ "$(starts)" = 1 ]
+	has NVFIO_STATE=left
+}
+
+@test "error recovery, native binds, foreign unbinds and kernel changes start nothing and keep the state" {
+	local row
+	DB=$'E:NVFIO_STATE=left\nE:NVFIO_REASON=boot\nE:NVFIO_MESSAGE=found at boot'
+	for row in "change ERROR_EVENT=BEGIN_RECOVERY" "bind DRIVER=nvidia" "unbind X=1" "change X=1" "move X=1" "online X=1"; do
+		function_with 10DE:2331 30200 SEQNUM=1 "${row#* }"
+		event "${row% *}"
+		[ "$(starts)" = 0 ]
+		has NVFIO_STATE=left
+		has NVFIO_REASON=boot
+		has "NVFIO_MESSAGE=found at boot"
+	done
+}
+
+@test "the native driver's unbind of a deferred function starts one, a replayed one does not" {
+	DB='E:NVFIO_STATE=deferred'
+	function_with 10DE:2331 30200 SEQNUM=1 SYNTH_UUID=0
+	event unbind
+	[ "$(starts)" = 0 ]
+	function_with 10DE:2331 30200 SEQNUM=1
+	event unbind
+	[ "$(starts)" = 1 ]
+}
+
+@test "the kernel's change of a VF that waits for its PF starts one" {
+	DB=$'E:NVFIO_STATE=deferred\nE:NVFIO_REASON=no-physfn'
+	function_with 10DE:2331 30200 SEQNUM=1
+	event change
+	[[ $(cat started) == *"--reason=no-physfn"* ]]
+}
+
+@test "state and tag survive switch-root" {
+	function_with 10DE:2331 30200 SEQNUM=1
+	event add
+	grep -qx 'E:NVFIO_STATE=bound' db
+	# db_persist is the sticky bit of the database file: `udevadm info --cleanup-db` passes such files over.
+	[ -k db ]
+}
+
+@test "nvfio=off is said once a boot and starts nothing after that" {
+	CMDLINE='quiet nvfio=off'
+	HELPER_PRINTS='NVFIO_STATE="left"'
+	function_with 10DE:2331 30200 SEQNUM=1
+	event add
+	[ "$(starts)" = 1 ]
+	: >run/nvfio/said-off
+	event add
+	[ "$(starts)" = 1 ]
+	has NVFIO_STATE=left
+	has NVFIO_REASON=off
+	has "MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00"
+}
+
+@test "without the helper (an initramfs with only the rules) nothing happens" {
+	PROGRAM=/nonexistent/nvfio-udev
+	function_with 10DE:2331 30200 SEQNUM=1
+	event add
+	[ "$(starts)" = 0 ]
+	has "MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00"
+}
+
+@test "a removed function is forgotten if anything is known about it" {
+	function_with 10DE:2331 30200 SEQNUM=1
+	event remove
+	[ "$(starts)" = 0 ]
+	: >run/nvfio/0000:01:00.0.lock
+	event remove
+	[ "$(cat started)" = "forget /sys$DEV" ]
+}
+
+@test "a replayed remove forgets nothing" {
+	: >run/nvfio/0000:01:00.0.lock
+	function_with 10DE:2331 30200 SEQNUM=1 SYNTH_UUID=0
+	event remove
+	[ "$(starts)" = 0 ]
+}
+
+@test "an administrator's word reaches the helper" {
+	function_with 10DE:2331 30200 SEQNUM=1 NVFIO=native
+	event add
+	[[ $(cat started) == *"--admin=native "* ]]
+}
