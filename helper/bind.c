@@ -222,6 +222,13 @@ static int take(struct act *a)
 	return -EBUSY;
 }
 
+static void gone(struct act *a)
+{
+	end(a, BIND_GONE, "gone", ENODEV);
+	snprintf(a->result.message, sizeof(a->result.message), "it went away at step %s; nothing is left to do",
+		 a->result.step);
+}
+
 static void roll_back(struct act *a, int error)
 {
 	struct pci_function *fn = &a->j->self.fn;
@@ -231,6 +238,10 @@ static void roll_back(struct act *a, int error)
 	if (a->unbind_locked)
 		holders_unlock_unbind(fn->name);
 	r = steps_restore(fn, a->rec.override, a->rec.wanted, a->rec.driver);
+	if (r == -ENODEV) {
+		gone(a);
+		return;
+	}
 	end(a, BIND_FAILED, "failed", error);
 	if (r < 0) {
 		/* The record stays: the next event for this function tries again from it. */
@@ -306,15 +317,9 @@ static bool attach_may_follow(const struct facts *f)
 	return f->event == EVENT_HOTPLUG || f->ours;
 }
 
-static void gone(struct act *a)
-{
-	end(a, BIND_GONE, "gone", ENODEV);
-	snprintf(a->result.message, sizeof(a->result.message), "it went away at step %s; nothing is left to do",
-		 a->result.step);
-}
-
 static void sequence(struct act *a)
 {
+	struct pci_function *fn = &a->j->self.fn;
 	struct facts facts = a->j->self.facts;
 	int r;
 
@@ -332,8 +337,8 @@ static void sequence(struct act *a)
 	if (r < 0) {
 		/* Nothing was written to the function yet. */
 		if (a->unbind_locked)
-			holders_unlock_unbind(a->j->self.fn.name);
-		if (!pci_is_same(&a->j->self.fn)) {
+			holders_unlock_unbind(fn->name);
+		if (pci_check(fn) == -ENODEV) {
 			gone(a);
 			return;
 		}
@@ -343,11 +348,14 @@ static void sequence(struct act *a)
 		return;
 	}
 	r = take(a);
+	/* Whatever step stumbled: a function that is where it was to go has landed. */
+	if (r < 0 && pci_refresh(fn) == 0 && fn->on_vfio && streq(fn->driver, a->result.driver))
+		r = 0;
 	if (r == 0)
 		landed(a);
 	else if (r == -EINPROGRESS && attach_may_follow(&facts))
 		claimed(a);
-	else if (!pci_is_same(&a->j->self.fn))
+	else if (pci_check(fn) == -ENODEV)
 		gone(a);
 	else
 		roll_back(a, r == -EINPROGRESS ? -ENODEV : r);

@@ -288,10 +288,14 @@ static int judge_opened(struct judgement *j, const struct occasion *occasion)
 	int r;
 
 	if (j->function0.fn.dirfd >= 0) {
-		function0 = &j->function0.fn;
 		r = begin_subject(&j->function0, j, &about_function0, NULL);
-		if (r < 0)
+		if (r < 0 && pci_check(&j->function0.fn) != -ENODEV)
 			return r;
+		/* It went away: then this function is nobody's companion any more. */
+		if (r < 0)
+			pci_close(&j->function0.fn);
+		else
+			function0 = &j->function0.fn;
 	}
 	r = begin_subject(&j->self, j, occasion, function0);
 	if (r < 0)
@@ -337,7 +341,7 @@ int judge(struct judgement *j, const char *name, const struct occasion *occasion
 			r = judge_opened(j, occasion);
 	}
 	/* Whatever failed underneath: if the function has gone meanwhile, that is why. */
-	if (r < 0 && !pci_is_same(&j->self.fn))
+	if (r < 0 && pci_check(&j->self.fn) == -ENODEV)
 		r = -ENODEV;
 	if (r < 0)
 		judge_free(j);
@@ -351,8 +355,13 @@ int judge_again(struct judgement *j)
 	int r;
 
 	r = pci_refresh(&j->self.fn);
-	if (r == 0 && j->function0.fn.dirfd >= 0)
+	if (r == 0 && j->function0.fn.dirfd >= 0) {
 		r = pci_refresh(&j->function0.fn);
+		if (r == -ENODEV) {
+			pci_close(&j->function0.fn);
+			r = 0;
+		}
+	}
 	return r < 0 ? r : judge_opened(j, &occasion);
 }
 
@@ -398,6 +407,6 @@ void judge_text(const struct judgement *j, char *buf, size_t size)
 	char more[600];
 
 	detail(j, more, sizeof(more));
-	snprintf(buf, size, "%s%s%s%s", policy_reason_text(j->verdict.reason), more[0] ? " (" : "", more,
-		 more[0] ? ")" : "");
+	snprintf(buf, size, "%s: %s%s%s%s", policy_state_name(j->verdict.code), policy_reason_text(j->verdict.reason),
+		 more[0] ? " (" : "", more, more[0] ? ")" : "");
 }

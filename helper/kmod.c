@@ -257,6 +257,17 @@ static int choose_pinned(struct kmod_ctx *ctx, const char *pinned, struct vfio_d
 	return 0;
 }
 
+/*
+ * Looked at before anything is loaded, and not left to refuse_install(): libkmod skips the command if there are
+ * softdeps. 0 or -ENOEXEC.
+ */
+static int check_install(struct kmod_ctx *ctx, const char *module)
+{
+	_cleanup_mod_ struct kmod_module *mod = NULL;
+
+	return lookup_name(ctx, module, &mod) == 0 && kmod_module_get_install_commands(mod) ? -ENOEXEC : 0;
+}
+
 int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *ret)
 {
 	_cleanup_ctx_ struct kmod_ctx *ctx = context_new();
@@ -272,6 +283,8 @@ int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *re
 		if (r == 0)
 			driver_find(drv.module, drv.driver);
 	}
+	if (r == 0 && !drv.driver[0])
+		r = check_install(ctx, drv.module);
 	if (r == 0)
 		*ret = drv;
 	return r;
@@ -324,8 +337,7 @@ int kmod_load(struct vfio_driver *drv)
 		return -EACCES;
 	if (lookup_name(ctx, drv->module, &mod) < 0)
 		return r;
-	/* Not left to refuse_install(): libkmod skips the command if there are softdeps. */
-	if (kmod_module_get_install_commands(mod))
+	if (check_install(ctx, drv->module) < 0)
 		return -ENOEXEC;
 	if (!root_is_host())
 		return r;

@@ -19,7 +19,8 @@ struct vfio_driver {
  * as on kernels without such aliases (before 5.16). pinned is a driver name from the configuration, or NULL or "" for
  * the best; one that is in the kernel already is taken whatever the blacklists say.
  * modalias is as sysfs prints it ("pci:v000010DEd...").
- * 0; -ENOENT: no such module; -EACCES: blacklisted (modprobe.d, or either key on the kernel command line); -EINVAL: no
+ * 0; -ENOENT: no such module; -EACCES: blacklisted (modprobe.d, or either key on the kernel command line); -ENOEXEC: it would
+ * have to be loaded by an `install` command; -EINVAL: no
  * modalias; -errno. Loads nothing. ret->driver is filled in if the module is loaded or built in already.
  */
 int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *ret) _must_check_;

@@ -53,6 +53,14 @@ static void usage(FILE *to)
 	      to);
 }
 
+/* Errors that a person at a terminal may have made are said there too. */
+static int bad_argument(const char *what, const char *value)
+{
+	log_setup("nvfio-udev", true);
+	log_message(LOG_ERR, "%s: '%s'; nothing was changed", what, value);
+	return EXIT_CODE_USAGE;
+}
+
 /* 0, or an exit code + 1 to end with at once. */
 static int parse_options(int argc, char **argv, struct options *opt)
 {
@@ -92,7 +100,7 @@ static int parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case SYSROOT:
 			if (root_set(optarg) < 0)
-				return EXIT_CODE_USAGE + 1;
+				return bad_argument("too long for a directory", optarg) + 1;
 			break;
 		case VERBOSE:
 			log_setup("nvfio-udev", true);
@@ -114,14 +122,6 @@ static int parse_options(int argc, char **argv, struct options *opt)
 	opt->verb = argv[optind];
 	opt->syspath = argv[optind + 1];
 	return 0;
-}
-
-/* Errors that a person at a terminal may have made are said there too. */
-static int bad_argument(const char *what, const char *value)
-{
-	log_setup("nvfio-udev", true);
-	log_message(LOG_ERR, "%s: '%s'; nothing was changed", what, value);
-	return EXIT_CODE_USAGE;
 }
 
 /* The kind of event, or -EINVAL for one that is none of ours. */
@@ -269,6 +269,9 @@ static int run_event(const struct options *opt, const char *bdf, bool may_act)
 
 	if (kind < 0)
 		return bad_argument("not an event nvfio acts on", opt->action);
+	/* A rule that says something else meant something: better nothing is taken than the wrong thing. */
+	if (opt->admin[0] && !streq(opt->admin, "native") && !streq(opt->admin, "vfio"))
+		return bad_argument("ENV{NVFIO} is neither native nor vfio", opt->admin);
 	if (may_act && judge_is_off())
 		return run_off();
 	occasion.event = (enum event_kind)kind;
@@ -294,20 +297,23 @@ static int run_event(const struct options *opt, const char *bdf, bool may_act)
 }
 
 /*
- * The event's path and the bus's entry of that name have to be one directory, or the path is made up. On `remove` there is
- * nothing left to compare.
+ * The event's path and the bus's entry of that name have to be one directory, or the path is made up. 0, -EINVAL if they
+ * are not, -ENODEV if there is no such function (any more).
  */
-static bool is_same_directory(const char *syspath, const char *bdf)
+static int check_syspath(const char *syspath, const char *bdf)
 {
-	char path[64];
 	_cleanup_close_ int a = sysfs_open_dir(syspath), b = -1;
 	struct stat sa, sb;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", bdf);
 	b = sysfs_open_dir(path);
-	if (a < 0 || b < 0)
-		return a == -ENOENT && b == -ENOENT;
-	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev;
+	/* Both may have gone between the two looks; a path that is still there is another bus's. */
+	if (b == -ENOENT)
+		return a >= 0 && root_exists(syspath) ? -EINVAL : -ENODEV;
+	if (a < 0 || b < 0 || fstat(a, &sa) < 0 || fstat(b, &sb) < 0)
+		return -EINVAL;
+	return sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev ? 0 : -EINVAL;
 }
 
 /* Another function may sit at the address by now: what is known about that one is not forgotten. */
@@ -344,7 +350,10 @@ int main(int argc, char **argv)
 		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
 	if (streq(opt.verb, "forget"))
 		return run_forget(bdf);
-	if (!is_same_directory(opt.syspath, bdf))
+	r = check_syspath(opt.syspath, bdf);
+	if (r == -ENODEV)
+		return report_failure(bdf, NULL, r);
+	if (r < 0)
 		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
 	return run_event(&opt, bdf, streq(opt.verb, "event") && opt.seqnum[0]);
 }

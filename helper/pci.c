@@ -114,6 +114,19 @@ static void read_sriov(struct pci_function *f)
 		f->physfn[0] = '\0';
 }
 
+int pci_check(const struct pci_function *f)
+{
+	uint32_t vendor, device;
+	int r;
+
+	r = sysfs_read_hex(f->dirfd, "vendor", 0xffff, &vendor);
+	if (r == 0)
+		r = sysfs_read_hex(f->dirfd, "device", 0xffff, &device);
+	if (r < 0)
+		return r == -ENOENT ? -ENODEV : r;
+	return vendor == f->ids.vendor && device == f->ids.device ? 0 : -ENODEV;
+}
+
 int pci_refresh(struct pci_function *f)
 {
 	int r;
@@ -122,7 +135,7 @@ int pci_refresh(struct pci_function *f)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	f->on_vfio = sysfs_has(f->dirfd, "vfio-dev");
-	return pci_is_same(f) ? 0 : -ENODEV;
+	return pci_check(f);
 }
 
 int pci_open(const char *name, struct pci_function *ret, const char **ret_attr)
@@ -165,14 +178,6 @@ void pci_close(struct pci_function *f)
 {
 	close_fd(f->dirfd);
 	f->dirfd = -1;
-}
-
-bool pci_is_same(const struct pci_function *f)
-{
-	uint32_t vendor, device;
-
-	return sysfs_read_hex(f->dirfd, "vendor", 0xffff, &vendor) == 0 && vendor == f->ids.vendor &&
-	       sysfs_read_hex(f->dirfd, "device", 0xffff, &device) == 0 && device == f->ids.device;
 }
 
 bool pci_is_display(uint32_t class)

@@ -74,11 +74,14 @@ int pci_parse_syspath(const char *path, char name[static BDF_SIZE]) _must_check_
 int pci_open(const char *name, struct pci_function *ret, const char **ret_attr) _must_check_;
 void pci_close(struct pci_function *f);
 
-/* Reads driver and on_vfio anew. 0 or -ENODEV. */
+/* Reads driver and on_vfio anew. 0, -ENODEV if the function is gone, -errno. */
 int pci_refresh(struct pci_function *f) _must_check_;
 
-/* Whether the open function still is what sits at its address. Needed before every write that names it by BDF. */
-bool pci_is_same(const struct pci_function *f);
+/*
+ * Whether the open function still is there: 0, -ENODEV if it is gone, -errno if that cannot be told. Needed before every
+ * write that names it by BDF.
+ */
+int pci_check(const struct pci_function *f) _must_check_;
 
 /* Class tests. */
 bool pci_is_display(uint32_t class);       /* 0300xx and 0302xx: what nvidia, nouveau and nova match */

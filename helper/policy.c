@@ -257,7 +257,7 @@ enum autoprobe policy_vf_autoprobe(const struct facts *f, const struct verdict *
 	enum choice autoprobe = choice_of(f, KEY_VF_AUTOPROBE);
 	bool stays_native = v->code == VERDICT_DEFER ||
 			    (v->code == VERDICT_LEAVE && (v->reason == REASON_CONFIGURED || v->reason == REASON_BOOT ||
-							  v->reason == REASON_PF_HAS_VFS));
+							  v->reason == REASON_PF_HAS_VFS || v->reason == REASON_VGPU));
 
 	if (!f->fn->has_sriov || (f->role != ROLE_GPU && f->role != ROLE_PF) || !stays_native)
 		return AUTOPROBE_KEEP;

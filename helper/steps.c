@@ -38,11 +38,12 @@ static int write_name(const struct pci_function *fn, const char *dir, const char
 {
 	_cleanup_close_ int fd = sysfs_open_dir(dir);
 
+	int r;
+
 	if (fd < 0)
 		return fd;
-	if (!pci_is_same(fn))
-		return -ENODEV;
-	return sysfs_write(fd, attr, fn->name);
+	r = pci_check(fn);
+	return r < 0 ? r : sysfs_write(fd, attr, fn->name);
 }
 
 static int write_driver(const struct pci_function *fn, const char *driver, const char *attr)
@@ -130,23 +131,23 @@ int steps_restore(struct pci_function *fn, const char *override, const char *wan
 
 	keep_first(&ret, steps_write_override(fn, override));
 	r = pci_refresh(fn);
-	if (r < 0)
+	if (r == -ENODEV)
 		return r;
+	keep_first(&ret, r);
 	if (streq(fn->driver, wanted) && !fn->on_vfio)
 		keep_first(&ret, steps_unbind(fn, wanted));
 	if (!fn->driver[0])
 		keep_first(&ret, write_name(fn, "/sys/bus/pci", "drivers_probe"));
 	r = pci_refresh(fn);
-	if (r < 0)
+	if (r == -ENODEV)
 		return r;
+	keep_first(&ret, r);
 	/* drivers_probe says 0 also where nothing matched; by name there is an errno, ENODEV while matching is off. */
 	if (!fn->driver[0] && driver[0]) {
 		r = write_driver(fn, driver, "bind");
 		if (r != -ENODEV && r != -ENOENT)
 			keep_first(&ret, r);
-		r = pci_refresh(fn);
-		if (r < 0)
-			return r;
+		keep_first(&ret, pci_refresh(fn));
 	}
 	return ret;
 }

@@ -21,7 +21,8 @@ static void undo_work(void *arg)
 	int r;
 
 	r = steps_read_override(&s->fn, current, sizeof(current));
-	if (r == 0 && streq(current, s->record.wanted))
+	/* As it was already: the undoing itself was interrupted, and the driver may be missing still. */
+	if (r == 0 && (streq(current, s->record.wanted) || streq(current, s->record.override)))
 		r = steps_restore(&s->fn, s->record.override, s->record.wanted, s->record.driver);
 	if (r == 0)
 		r = state_remove(s->fn.name);

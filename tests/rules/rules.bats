@@ -182,6 +182,15 @@ has_no() {
 	[ "$(starts)" = 1 ]
 }
 
+@test "a function unbound from its VFIO driver is bound no more" {
+	DB='E:NVFIO_STATE=bound'
+	function_with 10DE:2331 30200 SEQNUM=1
+	event unbind
+	[ "$(starts)" = 0 ]
+	has NVFIO_STATE=left
+	has NVFIO_REASON=unbound
+}
+
 @test "the kernel's change of a VF that waits for its PF starts one" {
 	DB=$'E:NVFIO_STATE=deferred\nE:NVFIO_REASON=no-physfn'
 	function_with 10DE:2331 30200 SEQNUM=1
