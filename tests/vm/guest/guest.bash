@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Part of lib.bash: the guest itself. Its start, udevd, counting, putting
+# everything back, and what is kept of a failure.
+
+udevd_start()
+{
+	/lib/systemd/systemd-udevd --daemon
+	udevadm trigger --type=subsystems --action=add
+	udevadm trigger --type=devices --action=add
+	settle 60
+}
+
+udevd_stop()
+{
+	udevadm control --exit
+}
+
+# without_vfio: from here to bench_reset this kernel has no VFIO modules.
+without_vfio()
+{
+	mount --bind "$BUILD/kernel-without-vfio/lib/modules/$VERSION" "/lib/modules/$VERSION"
+}
+
+# starts_reset, starts_of PROGRAM: how often a program of that name was started
+# since. Counted by the kernel, so nothing about the program has to change.
+starts_reset()
+{
+	local trace=/sys/kernel/tracing
+
+	[[ -e $trace/trace ]] || mount -t tracefs tracefs $trace
+	echo >$trace/trace
+	echo 1 >$trace/events/sched/sched_process_exec/enable
+}
+
+starts_of()
+{
+	grep -c "filename=[^ ]*/$1 " /sys/kernel/tracing/trace || :
+}
+
+# uevents_start, uevents_of BDF: udev events of a function since.
+uevents_start()
+{
+	[[ ! -e "$BENCH/monitor.pid" ]] || kill "$(<"$BENCH/monitor.pid")"
+	udevadm monitor --udev --subsystem-match=pci >"$BENCH/monitor" 2>&1 3>&- &
+	echo $! >"$BENCH/monitor.pid"
+	wait_for 10 grep -q 'UDEV - the event' "$BENCH/monitor"
+}
+
+uevents_of()
+{
+	grep "^UDEV .*/$1 " "$BENCH/monitor" || :
+}
+
+# Once per boot, before udevd.
+bench_prepare()
+{
+	echo 0 >"$BENCH/serial"
+	mkfifo "$BENCH/qmp.in"
+	qmp_relay "$(port_of qmp)" &
+	qmp qmp_capabilities
+	# NVIDIA's own driver package keeps these two off its cards as well.
+	printf 'blacklist %s\n' nouveau nvidiafb >/etc/modprobe.d/nvfio-bench.conf
+	modprobe nvfio_ids
+	records_reset
+}
+
+# bench_reset: no card, no native and no VFIO driver, no configuration, rule or
+# record of a test. Every scenario file starts from here.
+bench_reset()
+{
+	local card module
+
+	[[ ! -e $NVIDIA/hang_remove ]] || nvidia_set hang_remove N
+	for card in "$BENCH"/card.*; do
+		[[ ! -e $card ]] || unplug_card "${card##*.}"
+	done
+	if [[ -e "$BENCH/monitor.pid" ]]; then
+		kill "$(<"$BENCH/monitor.pid")" 2>/dev/null
+		rm "$BENCH/monitor.pid"
+	fi
+	while mountpoint -q "/lib/modules/$VERSION" &&
+	      [[ ! -e /lib/modules/$VERSION/kernel/drivers/vfio ]]; do
+		umount "/lib/modules/$VERSION"
+	done
+	rm -rf /etc/nvfio.conf /etc/nvfio.conf.d /run/nvfio.conf.d /run/nvfio.conf \
+		/etc/modprobe.d/nvfio-test* /run/udev/rules.d
+	udevadm control --reload
+	settle
+	echo clear >"$IDS"
+	for module in nvidia snd_hda_intel xhci_pci nvfio_test_vfio_pci vfio_pci vfio_iommu_type1; do
+		! module_loaded $module || modprobe -r $module
+	done
+	records_reset
+}
+
+# natives_load: the drivers a running host has loaded before a card arrives.
+natives_load()
+{
+	modprobe -a nvidia snd_hda_intel xhci_pci "$@"
+}
+
+# collect DIR: what a person needs to understand a failure.
+collect()
+{
+	local dir
+
+	mkdir -p "$1"
+	dmesg >"$1/kmsg" || :
+	if [[ $BOOT == systemd ]]; then
+		journalctl --boot --output=short-precise >"$1/journal" || :
+	fi
+	cards >"$1/cards" 2>&1
+	for dir in "$SYS"/*; do
+		[[ $(<"$dir/vendor") == 0x10de ]] || continue
+		# It hangs on a device whose driver's remove() does.
+		within 3 udevadm info "$dir" || echo "$dir: no answer"
+	done >"$1/udevadm-info" 2>&1
+}
+
+setup_file()
+{
+	bench_reset
+}
+
+teardown()
+{
+	local name
+
+	[[ -z ${BATS_TEST_COMPLETED:-} ]] || return 0
+	name=$(basename "$BATS_TEST_FILENAME" .bats)
+	collect "$BENCH/out/$name/test-$BATS_SUITE_TEST_NUMBER"
+	touch "$BENCH/out/$name/failed"
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# boot: systemd
+#
+# The main job under the real systemd-udevd.service, with its cgroup and its sandbox, and journald.
+
+load ../guest/lib
+
+@test "a card of three functions lands under systemd-udevd.service" {
+	local func
+
+	systemctl is-active systemd-udevd.service
+	natives_load
+	records_reset
+	plug_card 1
+	for func in 0 1 2; do
+		wait_for 20 driver_is "$(bdf_of 1 $func)" vfio-pci
+	done
+	settle
+	vfio-client "$(bdf_of 1)"
+}
+
+@test "its records are in the journal with their fields" {
+	local bdf line
+
+	bdf=$(bdf_of 1)
+	journalctl --sync
+	run journalctl --quiet --output=verbose --lines=1 NVFIO_BDF="$bdf"
+	echo "$output"
+	for line in SYSLOG_IDENTIFIER=nvfio-udev PRIORITY=5 "NVFIO_BDF=$bdf" NVFIO_EVENT=hotplug NVFIO_STATE=bound \
+		NVFIO_REASON=bound NVFIO_DRIVER=vfio-pci "MESSAGE=$bdf: bound to vfio-pci"; do
+		[[ $output == *"$line"* ]]
+	done
+	[[ $(records_of "$bdf" | wc -l) -eq 1 ]]
+}
+
+@test "unplugged and plugged again it lands again" {
+	unplug_card 1
+	plug_card 1
+	wait_for 20 driver_is "$(bdf_of 1 2)" vfio-pci
+	settle
+	unplug_card 1
+}
+
+@test "a GPU in use is deferred, and its holder is named in the journal" {
+	local bdf held
+
+	bdf=$(bdf_of 1)
+	records_reset
+	udevadm control --stop-exec-queue
+	plug_card 1
+	wait_for 10 driver_is "$bdf" nvidia
+	exec {held}<>"$(gpu_node "$bdf")"
+	udevadm control --start-exec-queue
+	wait_for 20 state_is "$bdf" deferred
+	[[ $(records_of "$bdf") == *"open in pid $$ "* ]]
+	exec {held}>&-
+	echo "$bdf" >/sys/bus/pci/drivers/nvidia/unbind
+	wait_for 20 driver_is "$(bdf_of 1 1)" vfio-pci
+	settle
+	unplug_card 1
+}
+
+@test "what works on when the event is over has left udevd's cgroup" {
+	local bdf pid
+
+	bdf=$(bdf_of 1)
+	printf '[policy]\ntimeout = 1s\n' >/etc/nvfio.conf
+	nvidia_set hang_remove Y
+	plug_card 1 gpu
+	# The event is over at the deadline; the child waits on in the native driver's remove().
+	wait_for 15 state_is "$bdf" claimed
+	[[ $(property_of "$bdf" NVFIO_REASON) == in-flight ]]
+	pid=$(pgrep -x nvfio-udev)
+	[[ $(<"/proc/$pid/cgroup") == "0::/" ]]
+	# udevd kills what is left in its cgroup once it is idle, and when it is restarted.
+	systemctl restart systemd-udevd.service
+	[[ $(pgrep -x nvfio-udev) == "$pid" ]]
+	nvidia_set hang_remove N
+	wait_for 20 driver_is "$bdf" vfio-pci
+	settle
+	wait_for 10 state_is "$bdf" bound
+	rm /etc/nvfio.conf
+	unplug_card 1
+}
