@@ -10,6 +10,7 @@
 #include "log.h"
 #include "steps.h"
 #include "uevent.h"
+#include "undo.h"
 
 /* What the parent waits for in addition: the child's own deadline comes first, and its word is better than ours. */
 #define GRACE_MS 500
@@ -274,7 +275,7 @@ static void follow_up(const struct pci_function *fn)
 			continue;
 		r = uevent_follow_up(other.dirfd);
 		if (r < 0 && r != -ENODEV && r != -ENOENT)
-			log_message(LOG_WARNING, "%s: could not send a follow-up event: %s; `udevadm trigger` does", name,
+			log_message(LOG_WARNING, name, "could not send a follow-up event: %s; `udevadm trigger` does",
 				    strerror(-r));
 	}
 }
@@ -289,7 +290,7 @@ static void landed(struct act *a)
 	end(a, BIND_BOUND, "bound", 0);
 	/* Without the record `nvfio unbind` knows less, but the function is where it should be. */
 	if (state_save(fn, &a->rec) < 0)
-		log_message(LOG_WARNING, "%s: could not update its record in /run/nvfio", fn->name);
+		log_message(LOG_WARNING, fn->name, "could not update its record in /run/nvfio");
 	if (iommu_viability(fn, false, &v) < 0)
 		v.viable = true; /* nothing can be said, so nothing is */
 	snprintf(res->message, sizeof(res->message), "bound to %s, was on %s (%s)%s%s%s%s", res->driver,
@@ -305,10 +306,17 @@ static void claimed(struct act *a)
 	end(a, BIND_CLAIMED, "claimed", 0);
 	/* The earlier record says "acting", which reads as interrupted and leads the next event to the same end. */
 	if (state_save(&a->j->self.fn, &a->rec) < 0)
-		log_message(LOG_WARNING, "%s: could not update its record in /run/nvfio", a->j->self.fn.name);
+		log_message(LOG_WARNING, a->j->self.fn.name, "could not update its record in /run/nvfio");
 	snprintf(a->result.message, sizeof(a->result.message),
 		 "claimed for %s: the kernel has not attached drivers to it yet and will find driver_override set",
 		 a->result.driver);
+}
+
+static void left_alone(struct act *a)
+{
+	end(a, BIND_LEFT, policy_reason_name(REASON_FUNCTION0), 0);
+	snprintf(a->result.message, sizeof(a->result.message), "left: function 0 of its card, %s, turned out to stay",
+		 a->j->function0.fn.name);
 }
 
 /* Only an event the kernel itself sends can come before its attach; anything later that is not matched has failed. */
@@ -351,7 +359,9 @@ static void sequence(struct act *a)
 	/* Whatever step stumbled: a function that is where it was to go has landed. */
 	if (r < 0 && pci_refresh(fn) == 0 && fn->on_vfio && streq(fn->driver, a->result.driver))
 		r = 0;
-	if (r == 0)
+	if ((r == 0 || r == -EINPROGRESS) && undo_if_alone(a->j, &a->rec) > 0)
+		left_alone(a);
+	else if (r == 0)
 		landed(a);
 	else if (r == -EINPROGRESS && attach_may_follow(&facts))
 		claimed(a);

@@ -7,8 +7,8 @@
 #define NVFIO_EXIT_CODE_H
 
 enum exit_code {
-	EXIT_CODE_OK = 0,       /* judged, and what was to be done is done: bound, claimed, left, deferred and refused alike */
-	EXIT_CODE_FAILED = 1,   /* a step failed and was rolled back, or the function could not be judged */
+	EXIT_CODE_OK = 0,       /* NVFIO_STATE tells the outcome: also failed, with reason and message, after a rollback */
+	EXIT_CODE_FAILED = 1,   /* no outcome: the function could not be judged, or the act could not begin */
 	EXIT_CODE_USAGE = 2,    /* arguments: unknown option, no sysfs path of a PCI function, an event that is none of ours */
 	EXIT_CODE_GONE = 3,     /* the function is not there, or went away meanwhile */
 	EXIT_CODE_BAD_DATA = 4, /* an attribute of the function is not what a kernel prints */

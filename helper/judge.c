@@ -70,11 +70,14 @@ static void resolve_settings(struct subject *s, const struct config *config)
 
 static void load_record(struct subject *s)
 {
-	int r = state_load(&s->fn, &s->record);
+	int r;
 
+	s->record = (struct record){ 0 };
+	r = state_load(&s->fn, &s->record);
 	s->has_record = r == 0;
 	s->record_broken = r == -EBADMSG;
 	s->facts.released = s->has_record && s->record.state == RECORD_RELEASED;
+	s->facts.stays = s->has_record && s->record.companions_stay;
 	if (s->has_record && (s->record.state == RECORD_ACTING || s->record.state == RECORD_CLAIMED ||
 			      s->record.state == RECORD_BOUND))
 		s->facts.ours = s->record.wanted;
@@ -384,6 +387,10 @@ static void detail(const struct judgement *j, char *buf, size_t size)
 	if (j->verdict.reason == REASON_FUNCTION0 && s->facts.function0) {
 		struct verdict v = policy_judge(s->facts.function0);
 
+		if (s->facts.function0->stays) {
+			snprintf(buf, size, "%s is left by a rule or another manager", j->function0.fn.name);
+			return;
+		}
 		snprintf(buf, size, "%s: %s%s%s", j->function0.fn.name, policy_reason_text(v.reason),
 			 v.reason == REASON_HELD ? ": " : "", v.reason == REASON_HELD ? j->function0.holders.text : "");
 		return;
@@ -406,7 +413,14 @@ void judge_text(const struct judgement *j, char *buf, size_t size)
 {
 	char more[600];
 
+	const struct settings *settings = &j->self.settings;
+	int len;
+
 	detail(j, more, sizeof(more));
-	snprintf(buf, size, "%s: %s%s%s%s", policy_state_name(j->verdict.code), policy_reason_text(j->verdict.reason),
-		 more[0] ? " (" : "", more, more[0] ? ")" : "");
+	len = snprintf(buf, size, "%s: %s%s%s%s", policy_state_name(j->verdict.code),
+		       policy_reason_text(j->verdict.reason), more[0] ? " (" : "", more, more[0] ? ")" : "");
+	/* A section that names the address and was not meant for this device: nobody should have to guess why. */
+	if (settings->id_guard_file && len > 0 && (size_t)len < size)
+		snprintf(buf + len, size - (size_t)len, "; the section at %s:%u does not count, its id is another device's",
+			 settings->id_guard_file, settings->id_guard_line);
 }

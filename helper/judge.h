@@ -24,7 +24,7 @@ struct subject {
 	struct pci_function fn;
 	struct settings settings;
 	struct facts facts;
-	struct record record;           /* valid with has_record */
+	struct record record;           /* all zero without has_record */
 	bool has_record;
 	bool record_broken;             /* something that is no record of ours sits in its place */
 	char override[DRIVER_NAME_SIZE];

@@ -171,10 +171,10 @@ void log_send(const struct log_record *record)
 	errno = saved;
 }
 
-void log_message(int priority, const char *format, ...)
+void log_message(int priority, const char *bdf, const char *format, ...)
 {
 	char message[LOG_MESSAGE_MAX];
-	struct log_record record = { .priority = priority, .message = message };
+	struct log_record record = { .priority = priority, .bdf = bdf, .message = message };
 	va_list args;
 
 	va_start(args, format);

@@ -35,7 +35,7 @@ void log_setup(const char *ident, bool verbose);
  */
 void log_send(const struct log_record *record);
 
-/* A record about no function in particular. */
-void log_message(int priority, const char *format, ...) _printf_(2, 3);
+/* A record of a message alone; bdf may be NULL. */
+void log_message(int priority, const char *bdf, const char *format, ...) _printf_(3, 4);
 
 #endif

@@ -57,7 +57,7 @@ static void usage(FILE *to)
 static int bad_argument(const char *what, const char *value)
 {
 	log_setup("nvfio-udev", true);
-	log_message(LOG_ERR, "%s: '%s'; nothing was changed", what, value);
+	log_message(LOG_ERR, NULL, "%s: '%s'; nothing was changed", what, value);
 	return EXIT_CODE_USAGE;
 }
 
@@ -193,18 +193,32 @@ static void report_verdict(const struct judgement *j, const char *message)
 	});
 }
 
+/* r: 0 nothing was done, 1 done, -errno. */
+static void report_side_act(const struct judgement *j, const char *step, const char *what, int r)
+{
+	char message[256];
+
+	if (r == 0)
+		return;
+	snprintf(message, sizeof(message), "%s%s%s", what, r < 0 ? " failed: " : "", r < 0 ? strerror(-r) : "");
+	log_send(&(struct log_record){
+		.priority = r < 0 ? LOG_ERR : LOG_NOTICE,
+		.bdf = j->self.fn.name,
+		.event = policy_event_name(j->self.facts.event),
+		.step = step,
+		.error = r < 0 ? -r : 0,
+		.message = message,
+	});
+}
+
 /* What has to be done although the function is not taken. */
 static void settle(struct judgement *j)
 {
-	int r = undo_interrupted(j);
-
-	if (r != 0)
-		log_message(r < 0 ? LOG_ERR : LOG_NOTICE, "%s: gave back its driver_override after an interrupted bind: %s",
-			    j->self.fn.name, r < 0 ? strerror(-r) : "done");
-	r = sriov_settle_autoprobe(j);
-	if (r != 0)
-		log_message(r < 0 ? LOG_ERR : LOG_INFO, "%s: native probing of its VFs (sriov_drivers_autoprobe) set: %s",
-			    j->self.fn.name, r < 0 ? strerror(-r) : "done");
+	report_side_act(j, "undo", "giving back what nvfio changed earlier and is not wanted now", undo_interrupted(j));
+	report_side_act(j, "companions", "taking back companions that were faster than function 0",
+			undo_companions(j, j->verdict.reason == REASON_ADMIN));
+	report_side_act(j, "vf-autoprobe", "setting native probing of its VFs (sriov_drivers_autoprobe)",
+			sriov_settle_autoprobe(j));
 }
 
 static int act(struct judgement *j)
@@ -218,13 +232,17 @@ static int act(struct judgement *j)
 		return 1;
 	}
 	if (r < 0) {
-		log_message(LOG_ERR, "%s: could not begin: %s; nothing was changed", j->self.fn.name, strerror(-r));
+		log_message(LOG_ERR, j->self.fn.name, "could not begin: %s; nothing was changed", strerror(-r));
 		return -EXIT_CODE_FAILED;
 	}
 	if (res.state == BIND_GONE)
 		return -EXIT_CODE_GONE;
+	/* Found out only while acting: companions judged by what could be seen before. */
+	if (res.state == BIND_LEFT || res.state == BIND_DEFERRED)
+		report_side_act(j, "companions", "taking back companions that were faster than function 0",
+				undo_companions(j, true));
 	print_result(j, &(struct result){ bind_state_name(res.state), res.reason, res.driver, res.message });
-	return res.state == BIND_FAILED ? -EXIT_CODE_FAILED : 0;
+	return 0;
 }
 
 /* judge() failed: say what is wrong with which function. */
@@ -232,15 +250,15 @@ static int report_failure(const char *bdf, const char *attr, int r)
 {
 	log_setup("nvfio-udev", true);
 	if (r == -ENODEV) {
-		log_message(LOG_INFO, "%s: no such PCI function, or it went away; nothing was changed", bdf);
+		log_message(LOG_INFO, bdf, "no such PCI function, or it went away; nothing was changed");
 		return EXIT_CODE_GONE;
 	}
 	if (attr) {
-		log_message(LOG_ERR, "%s: attribute %s is not what a kernel prints: %s; nothing was changed", bdf, attr,
+		log_message(LOG_ERR, bdf, "attribute %s is not what a kernel prints: %s; nothing was changed", attr,
 			    strerror(-r));
 		return EXIT_CODE_BAD_DATA;
 	}
-	log_message(LOG_ERR, "%s: could not be judged: %s; nothing was changed", bdf, strerror(-r));
+	log_message(LOG_ERR, bdf, "could not be judged: %s; nothing was changed", strerror(-r));
 	return EXIT_CODE_FAILED;
 }
 
@@ -248,7 +266,7 @@ static int report_failure(const char *bdf, const char *attr, int r)
 static int run_off(void)
 {
 	if (state_first_time("off"))
-		log_message(LOG_NOTICE, "%s: every NVIDIA function is left to its native driver",
+		log_message(LOG_NOTICE, NULL, "%s: every NVIDIA function is left to its native driver",
 			    policy_reason_text(REASON_OFF));
 	print_property("NVFIO_STATE", policy_state_name(VERDICT_LEAVE));
 	print_property("NVFIO_REASON", policy_reason_name(REASON_OFF));
@@ -329,7 +347,7 @@ static int run_forget(const char *bdf)
 	r = state_forget(bdf);
 	if (r == 0)
 		return EXIT_CODE_OK;
-	log_message(LOG_WARNING, "%s: could not remove its record from /run/nvfio: %s", bdf, strerror(-r));
+	log_message(LOG_WARNING, bdf, "could not remove its record from /run/nvfio: %s", strerror(-r));
 	return EXIT_CODE_FAILED;
 }
 

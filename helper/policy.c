@@ -144,6 +144,8 @@ static struct verdict judge_companion(const struct facts *f)
 		return no_opinion;
 	if (f->event == EVENT_FOLLOW_UP)
 		return f->function0->fn->on_vfio ? no_opinion : say(VERDICT_LEAVE, REASON_FUNCTION0);
+	if (f->function0->stays && !f->function0->fn->on_vfio)
+		return say(VERDICT_LEAVE, REASON_FUNCTION0);
 	first = *f->function0;
 	/* The companion's driver let go, not function 0's. */
 	first.event = f->event == EVENT_RELEASE ? EVENT_REAPPLY : f->event;
@@ -252,14 +254,27 @@ bool policy_override_is_foreign(const char *override, const struct vfio_driver *
 	return wanted->driver[0] ? !streq(override, wanted->driver) : !driver_same_name(override, wanted->module);
 }
 
+/* A PF that keeps its native driver because of what it is or is configured to be, and so may have VFs. */
+static bool stays_native(const struct verdict *v)
+{
+	static const enum reason native[] = {
+		REASON_ADMIN, REASON_CONFIGURED, REASON_BOOT_VGA, REASON_CONSOLE, REASON_PF_HAS_VFS, REASON_VGPU,
+		REASON_BOOT, REASON_TAKEOVER_NEVER,
+	};
+	unsigned int i;
+
+	for (i = 0; v->code == VERDICT_LEAVE && i < ARRAY_SIZE(native); i++) {
+		if (v->reason == native[i])
+			return true;
+	}
+	return v->code == VERDICT_DEFER;
+}
+
 enum autoprobe policy_vf_autoprobe(const struct facts *f, const struct verdict *v)
 {
 	enum choice autoprobe = choice_of(f, KEY_VF_AUTOPROBE);
-	bool stays_native = v->code == VERDICT_DEFER ||
-			    (v->code == VERDICT_LEAVE && (v->reason == REASON_CONFIGURED || v->reason == REASON_BOOT ||
-							  v->reason == REASON_PF_HAS_VFS || v->reason == REASON_VGPU));
 
-	if (!f->fn->has_sriov || (f->role != ROLE_GPU && f->role != ROLE_PF) || !stays_native)
+	if (!f->fn->has_sriov || (f->role != ROLE_GPU && f->role != ROLE_PF) || !stays_native(v))
 		return AUTOPROBE_KEEP;
 	if (autoprobe == CHOICE_OFF)
 		return AUTOPROBE_OFF;
@@ -295,13 +310,13 @@ static const struct {
 	[REASON_CONSOLE] = { "console", "the console or a display is on it; name its address to take it" },
 	[REASON_FUNCTION0] = { "function0", "it follows function 0 of its card" },
 	[REASON_PF_HAS_VFS] = { "pf-has-vfs", "it is a PF with VFs" },
-	[REASON_VGPU] = { "vgpu-host", "this is a vGPU host; vf = vfio takes VFs all the same" },
+	[REASON_VGPU] = { "vgpu-host", "the host looks like a vGPU host, which needs it; for a VF, vf = vfio takes it all the same" },
 	[REASON_NO_PHYSFN] = { "no-physfn", "its PF is not known yet; the kernel's next event for it tells" },
 	[REASON_NO_IOMMU] = { "no-iommu", "it has no IOMMU group; enable the IOMMU (intel_iommu=on, firmware)" },
 	[REASON_NO_MODULE] = { "no-module", "no VFIO module for it is installed" },
 	[REASON_BLACKLISTED] = { "blacklisted", "its VFIO module is blacklisted" },
 	[REASON_INSTALL_COMMAND] = { "install-command", "modprobe.d has an install command for its VFIO module" },
-	[REASON_BOOT] = { "boot", "found at boot; boot = vfio or `nvfio bind --persist` would take it" },
+	[REASON_BOOT] = { "boot", "it was found at boot; boot = vfio would take it" },
 	[REASON_NO_DRIVER] = { "no-driver", "no driver is bound" },
 	[REASON_IDLE] = { "idle", "nobody uses it" },
 	[REASON_HELD] = { "held", "it is in use; it lands when its native driver lets go" },

@@ -56,6 +56,7 @@ struct facts {
 	bool in_flight;         /* its lock is held */
 	bool released;          /* by `nvfio unbind` */
 	const char *ours;       /* what we wrote into driver_override before (interrupted, claimed or bound); NULL: nothing */
+	bool stays;             /* a function 0 that was left for what its companions cannot see */
 	bool was_deferred;      /* NVFIO_STATE of its last event */
 	bool driverctl;         /* driverctl has an override saved for it */
 	const char *override;   /* driver_override if it could be read, "" for unset, NULL for not read */

@@ -8,31 +8,32 @@
 
 #define ATTR "sriov_drivers_autoprobe"
 
-static int switch_off(const struct subject *s)
+static int switch_off(struct subject *s)
 {
-	struct record rec = { .state = RECORD_AUTOPROBE };
 	int r;
 
 	/* Write ahead: an "off" without a record would be taken for an administrator's, and stay for ever. */
-	r = state_save(&s->fn, &rec);
+	s->record.autoprobe_off = true;
+	r = state_save_left(&s->fn, &s->record);
 	if (r == 0)
 		r = sysfs_write(s->fn.dirfd, ATTR, "0");
 	return r < 0 ? r : 1;
 }
 
-static int switch_on(const struct subject *s)
+static int switch_on(struct subject *s)
 {
 	int r = sysfs_write(s->fn.dirfd, ATTR, "1");
 
+	s->record.autoprobe_off = false;
 	if (r == 0)
-		r = state_remove(s->fn.name);
+		r = state_save_left(&s->fn, &s->record);
 	return r < 0 ? r : 1;
 }
 
 int sriov_settle_autoprobe(struct judgement *j)
 {
 	struct subject *s = &j->self;
-	bool by_us = s->has_record && s->record.state == RECORD_AUTOPROBE;
+	bool by_us = s->has_record && s->record.autoprobe_off;
 	_cleanup_close_ int lock = -1;
 	enum autoprobe wish = policy_vf_autoprobe(&s->facts, &j->verdict);
 	char value[8];

@@ -15,7 +15,7 @@
 
 static const char *const state_name[RECORD_STATE_COUNT] = {
 	[RECORD_ACTING] = "acting",	[RECORD_CLAIMED] = "claimed",	  [RECORD_BOUND] = "bound",
-	[RECORD_RELEASED] = "released", [RECORD_AUTOPROBE] = "autoprobe",
+	[RECORD_RELEASED] = "released", [RECORD_LEFT] = "left",
 };
 
 static int open_dir(bool create)
@@ -67,6 +67,10 @@ static int parse_field(struct record *rec, const char *key, const char *value)
 		return copy_name(rec->driver, sizeof(rec->driver), value);
 	else if (streq(key, "override"))
 		return copy_name(rec->override, sizeof(rec->override), value);
+	else if (streq(key, "autoprobe-off"))
+		rec->autoprobe_off = streq(value, "1");
+	else if (streq(key, "companions-stay"))
+		rec->companions_stay = streq(value, "1");
 	/* A newer helper may write more: what this one does not know does not make a record invalid. */
 	return 0;
 }
@@ -131,9 +135,11 @@ int state_save(const struct pci_function *f, const struct record *rec)
 
 	if (dir < 0)
 		return dir;
-	len = snprintf(text, sizeof(text), "state=%s\ninode=%llu\nvendor=%04x\ndevice=%04x\nwanted=%s\ndriver=%s\noverride=%s\n",
+	len = snprintf(text, sizeof(text),
+		       "state=%s\ninode=%llu\nvendor=%04x\ndevice=%04x\nwanted=%s\ndriver=%s\noverride=%s\n"
+		       "autoprobe-off=%d\ncompanions-stay=%d\n",
 		       state_name[rec->state], (unsigned long long)f->ino, f->ids.vendor, f->ids.device, rec->wanted,
-		       rec->driver, rec->override);
+		       rec->driver, rec->override, rec->autoprobe_off, rec->companions_stay);
 	if (len < 0 || (size_t)len >= sizeof(text))
 		return -EOVERFLOW;
 	snprintf(tmp, sizeof(tmp), ".%s.new", f->name);
@@ -150,6 +156,14 @@ int state_save(const struct pci_function *f, const struct record *rec)
 		return -err;
 	}
 	return 0;
+}
+
+int state_save_left(const struct pci_function *f, struct record *rec)
+{
+	if (!rec->autoprobe_off && !rec->companions_stay)
+		return state_remove(f->name);
+	rec->state = RECORD_LEFT;
+	return state_save(f, rec);
 }
 
 int state_remove(const char *bdf)

@@ -18,7 +18,7 @@ enum record_state {
 	RECORD_CLAIMED,   /* override in place, the kernel attaches when it gets there */
 	RECORD_BOUND,     /* on VFIO by us */
 	RECORD_RELEASED,  /* given back by `nvfio unbind`: no event takes it again */
-	RECORD_AUTOPROBE, /* a PF left alone but for sriov_drivers_autoprobe, which was 1 */
+	RECORD_LEFT,      /* not taken, but there is something to know about it: one of the flags below */
 	RECORD_STATE_COUNT
 };
 
@@ -29,6 +29,8 @@ struct record {
 	char wanted[DRIVER_NAME_SIZE];      /* what we wrote, or were about to write, into driver_override */
 	char driver[DRIVER_NAME_SIZE];      /* bound before, empty for none */
 	char override[DRIVER_NAME_SIZE];    /* driver_override before, empty for unset */
+	bool autoprobe_off;                 /* its sriov_drivers_autoprobe was 1 before we switched it off */
+	bool companions_stay;               /* function 0 is left for what its companions cannot see: they are to stay too */
 };
 
 /*
@@ -39,6 +41,9 @@ int state_load(const struct pci_function *f, struct record *ret) _must_check_;
 
 /* Writes it, replacing what was there in one rename. 0 or -errno; -EPERM if /run/nvfio is not root's alone. */
 int state_save(const struct pci_function *f, const struct record *record) _must_check_;
+
+/* Keeps the flags of a function that is not taken (RECORD_LEFT); without any flag the record goes. 0 or -errno. */
+int state_save_left(const struct pci_function *f, struct record *record) _must_check_;
 
 /* Removes it. 0, also if there was none, or -errno. */
 int state_remove(const char *bdf);

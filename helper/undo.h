@@ -14,4 +14,18 @@
  */
 int undo_interrupted(struct judgement *j) _must_check_;
 
+/*
+ * Function 0 is left for a reason that its companions' own events do not show (an administrator's rule for it alone,
+ * somebody else's driver_override, a user who came late): says so in its record, and takes back companions that were
+ * faster. One that is being taken at this moment looks at the record itself before it lets go of its lock
+ * (undo_if_alone). Where it is left no more, the record goes. How many were taken back, or -errno.
+ */
+int undo_companions(struct judgement *j, bool left) _must_check_;
+
+/*
+ * For a companion that has just been taken, by the holder of its lock in the acting child: gives it back if function 0
+ * stays. 1 if it did, 0, or -errno.
+ */
+int undo_if_alone(struct judgement *j, const struct record *record) _must_check_;
+
 #endif

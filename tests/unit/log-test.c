@@ -274,11 +274,11 @@ static void formats_a_message(void)
 	_cleanup_close_ int fd = journal_open();
 	char big[3000];
 
-	log_message(LOG_NOTICE, "%s:%d: bad", "/etc/nvfio.conf", 7);
+	log_message(LOG_NOTICE, NULL, "%s:%d: bad", "/etc/nvfio.conf", 7);
 	CHECK(has_line(journal_read(fd), "MESSAGE=/etc/nvfio.conf:7: bad"));
 	memset(big, 'x', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';
-	log_message(LOG_NOTICE, "%s", big);
+	log_message(LOG_NOTICE, NULL, "%s", big);
 	CHECK(strstr(journal_read(fd), "xxx\nMESSAGE_ID="));
 }
 

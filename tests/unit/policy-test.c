@@ -240,6 +240,9 @@ static void companion_follows_function0(void)
 	w.fn0.has_group = false;
 	EXPECT(&w.f, VERDICT_REFUSE, REASON_FUNCTION0);
 	w.fn0.has_group = true;
+	w.f0.stays = true; /* its own event found what this one cannot see */
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_FUNCTION0);
+	w.f0.stays = false;
 	w.f0.in_flight = true; /* somebody has decided to take function 0 */
 	EXPECT(&w.f, VERDICT_BIND, REASON_NO_DRIVER);
 	w.f0.in_flight = false;
