@@ -125,9 +125,18 @@ static int open_device(int group, const char *bdf)
 		.index = VFIO_PCI_CONFIG_REGION_INDEX,
 	};
 	uint16_t ids[2];
-	int device;
+	int device, tries;
 
-	device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	/*
+	 * EAGAIN: vfio-pci resets the function if it gets the device lock at once (pci_try_reset_function), and whoever
+	 * reads an attribute may have it for a moment (on 6.1 even uevent). A VMM tries again, too.
+	 */
+	for (tries = 0; tries < 100; tries++) {
+		device = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+		if (device >= 0 || errno != EAGAIN)
+			break;
+		usleep(20000);
+	}
 	if (device < 0)
 		fail(1, "VFIO_GROUP_GET_DEVICE_FD %s: %s", bdf, strerror(errno));
 	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &region) < 0)

@@ -20,6 +20,12 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
+/*
+ * As the real driver prints: without the device. A message with one (pci_info) makes journald read the device's uevent
+ * attribute, which takes the device lock on 6.1: journald would hang with remove().
+ */
+#define nv_print(pdev, text) pr_info("NVRM: %s: %s\n", pci_name(pdev), text)
+
 #define NV_MAJOR 195
 #define NV_CTL_MINOR 255
 
@@ -140,11 +146,11 @@ static int nv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	mutex_lock(&gpus_lock);
 	probes++;
 	mutex_unlock(&gpus_lock);
-	pci_info(pdev, "NVRM: probe\n");
+	nv_print(pdev, "probe");
 	if (probe_delay_ms)
 		msleep(probe_delay_ms);
 	if (pdev->is_virtfn && !vgpu) {
-		pci_info(pdev, "NVRM: Ignoring probe for VF\n");
+		nv_print(pdev, "Ignoring probe for VF");
 		return -1;
 	}
 	if (fail_probe)
@@ -173,11 +179,11 @@ static void nv_remove(struct pci_dev *pdev)
 	mutex_lock(&gpus_lock);
 	removes++;
 	mutex_unlock(&gpus_lock);
-	pci_info(pdev, "NVRM: remove\n");
+	nv_print(pdev, "remove");
 	if (pci_num_vf(pdev))
 		pci_disable_sriov(pdev);
 	if (gpu_in_use(gpu))
-		pci_err(pdev, "NVRM: Attempting to remove device with non-zero usage count!\n");
+		nv_print(pdev, "Attempting to remove device with non-zero usage count!");
 	/*
 	 * Interruptible, and deaf to signals, as the real one: a killed
 	 * writer makes this spin.

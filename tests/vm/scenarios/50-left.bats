@@ -49,8 +49,29 @@ stays_native()
 	settle
 	stays_native rule "ENV{NVFIO}=native"
 	unplug_card 1
+}
+
+@test "a rule for function 0 alone keeps its companions too, whoever is faster, in each of 10 plugs" {
+	local i
+
+	mkdir -p /run/udev/rules.d
+	printf 'SUBSYSTEM=="pci", KERNEL=="%s", ENV{NVFIO}="native"\n' "$(bdf_of 1)" >/run/udev/rules.d/65-site.rules
+	udevadm control --reload
+	natives_load
+	for ((i = 0; i < 10; i++)); do
+		records_reset
+		plug_card 1
+		settle
+		stays_native rule "ENV{NVFIO}=native"
+		unplug_card 1
+	done
+	# Without the rule the card is as any other, at the next plug and for a trigger.
 	rm /run/udev/rules.d/65-site.rules
 	udevadm control --reload
+	plug_card 1
+	wait_for 20 driver_is "$(bdf_of 1 2)" vfio-pci
+	settle
+	unplug_card 1
 }
 
 @test "a broken configuration takes nothing, and is said once with file and line" {
@@ -101,14 +122,16 @@ stays_native()
 
 	bdf=$(bdf_of 1)
 	# The override is there before our event is handled, as another tool's rule or daemon would have it.
+	natives_load
 	udevadm control --stop-exec-queue
-	modprobe nvidia
-	printf '[policy]\ncompanion = native\n' >/etc/nvfio.conf
-	plug_card 1 gpu
+	plug_card 1
 	wait_for 10 driver_is "$bdf" nvidia
 	echo nvidia >"$SYS/$bdf/driver_override"
 	udevadm control --start-exec-queue
 	settle
+	# Its companions cannot see the override; they stay all the same.
+	[[ $(driver_of "$(bdf_of 1 1)") == snd_hda_intel ]]
+	[[ $(driver_of "$(bdf_of 1 2)") == xhci_hcd ]]
 	[[ $(driver_of "$bdf") == nvidia ]]
 	[[ $(override_of "$bdf") == nvidia ]]
 	[[ $(property_of "$bdf" NVFIO_REASON) == override ]]
@@ -116,7 +139,6 @@ stays_native()
 	[[ ${#lines[@]} -eq 1 ]]
 	[[ $output == *"another manager"* ]]
 	unplug_card 1
-	rm /etc/nvfio.conf
 }
 
 @test "a driverctl override: left" {
