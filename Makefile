@@ -4,13 +4,15 @@
 # make check      every test: lint, unit, fake tree, rules, VM
 # make demo       the main job, in a VM: no GPU and no KVM needed
 # make vm-shell   a shell in that VM
-# make install    DESTDIR= PREFIX=/usr UDEVDIR=$(PREFIX)/lib/udev; make uninstall takes the same
+# make install    DESTDIR= PREFIX=/usr UDEVDIR=$(PREFIX)/lib/udev; make uninstall takes the same. nvfio.conf(5) is read
+#                 from /usr/lib/nvfio and /etc whatever PREFIX is
 #
 # Switches: V=1 shows commands, WERROR=1 makes warnings errors, ASAN=1 builds with address and undefined sanitizers.
 
 PREFIX  ?= /usr
 UDEVDIR ?= $(PREFIX)/lib/udev
 LIBDIR  ?= $(PREFIX)/lib
+MANDIR  ?= $(PREFIX)/share/man
 BUILD   ?= build
 VERSION := $(shell cat VERSION)
 
@@ -35,7 +37,8 @@ ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs -Wl,--as-needed $
 
 # The house, from the leaves up.
 MODULES := \
-	root sysfs pci iommu console nodes holders \
+	root sysfs pci iommu console \
+	nodes holders \
 	log uevent state child \
 	kmod driver \
 	config config-keys config-parse \
@@ -43,6 +46,8 @@ MODULES := \
 	steps bind undo sriov
 OBJECTS := $(MODULES:%=$(BUILD)/helper/%.o)
 LIBS    := -lkmod -linih
+
+MAN     := nvfio-udev.8 nvfio.conf.5
 
 .PHONY: all
 all: $(BUILD)/nvfio-udev $(BUILD)/70-nvfio.rules
@@ -63,6 +68,18 @@ $(BUILD)/70-nvfio.rules: rules/70-nvfio.rules.in Makefile
 	@echo "  GEN   $@"
 	$(Q)sed -e 's|@HELPER@|$(UDEVDIR)/nvfio-udev|' -e 's|@PROGRAM@|$(UDEVDIR)/nvfio-udev|' -e 's|@RUNDIR@|/run|' $< >$@
 
+# Man pages need scdoc; without it everything else is built and installed.
+SCDOC := $(shell command -v scdoc)
+ifneq ($(SCDOC),)
+all: $(MAN:%=$(BUILD)/%)
+endif
+
+# Its date is the sources', so that two builds of one release are the same.
+$(BUILD)/%: man/%.scd
+	@mkdir -p $(@D)
+	@echo "  MAN   $@"
+	$(Q)SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(date -r $< +%s)} scdoc <$< >$@
+
 # --- install
 
 .PHONY: install uninstall
@@ -70,10 +87,14 @@ install: all
 	$(INSTALL) -D -m 755 $(BUILD)/nvfio-udev $(DESTDIR)$(UDEVDIR)/nvfio-udev
 	$(INSTALL) -D -m 644 $(BUILD)/70-nvfio.rules $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules
 	$(INSTALL) -D -m 644 conf/nvfio.conf $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
+ifneq ($(SCDOC),)
+	$(foreach page,$(MAN),$(INSTALL) -D -m 644 $(BUILD)/$(page) $(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page) &&) :
+endif
 
 uninstall:
 	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
-	-rmdir $(DESTDIR)$(LIBDIR)/nvfio
+	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page))
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio
 
 include tests/tests.mk
 

@@ -4,12 +4,22 @@
 
 UNIT := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*-test.c))
 SAN  := $(BUILD)/asan
-SHELL_FILES = $(shell grep -lE '^\#!/(bin/bash|usr/bin/env bats)' -r tests .ci packaging 2>/dev/null | grep -v '^tests/vm/out') $(wildcard tests/bats/lib/*.bash tests/vm/guest/*.bash)
+# Trees are copied for each operation of a run; bats runs as many files' tests at once as there are CPUs.
+BATS := TMPDIR=$(if $(wildcard /dev/shm),/dev/shm,/tmp) bats --jobs $(shell nproc)
+SCRIPTS = .ci/run $(shell grep -lrE --include='*' '^.!/(bin/bash|usr/bin/env bats)' tests --exclude-dir=out) \
+	$(wildcard tests/bats/lib/*.bash tests/vm/guest/*.bash)
 
-.PHONY: check check-unit check-tree check-rules check-vm
+.PHONY: check check-unit check-tree check-rules check-vm lint
 check: lint check-unit check-tree check-rules check-vm
 
-# Unit tests run under the sanitizers and, built plainly, under valgrind.
+# Both compilers with every warning an error, the scripts, and the man pages (but for scdoc's own superfluous paragraphs).
+lint:
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-gcc CC=gcc WERROR=1 all unit-programs
+	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-clang CC=clang WERROR=1 all unit-programs
+	shellcheck $(SCRIPTS)
+	! for page in man/*.scd; do scdoc <"$$page" | mandoc -Tlint -Wwarning || :; done | \
+		grep -v 'WARNING: skipping paragraph macro: PP '
+
 $(BUILD)/unit/%: tests/unit/%.c $(OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  TEST  $@"
@@ -18,19 +28,20 @@ $(BUILD)/unit/%: tests/unit/%.c $(OBJECTS)
 .PHONY: unit-programs
 unit-programs: $(UNIT:%=$(BUILD)/unit/%)
 
+# Unit tests run under the sanitizers and, built plainly, under valgrind.
 check-unit: unit-programs
 	$(Q)$(MAKE) --no-print-directory BUILD=$(SAN) ASAN=1 WERROR=1 unit-programs
-	$(Q)for t in $(UNIT); do echo "# $$t (sanitizers)"; $(SAN)/unit/$$t || exit 1; done
-	$(Q)for t in $(UNIT); do echo "# $$t (valgrind)"; \
-		valgrind -q --error-exitcode=99 --leak-check=full --child-silent-after-fork=yes $(BUILD)/unit/$$t >$(BUILD)/unit/$$t.log 2>&1 || \
-			{ cat $(BUILD)/unit/$$t.log; exit 1; }; done
+	$(Q)set -e; for t in $(UNIT); do echo "# $$t (sanitizers)"; $(SAN)/unit/$$t; done
+	$(Q)set -e; for t in $(UNIT); do echo "# $$t (valgrind)"; \
+		valgrind -q --error-exitcode=99 --leak-check=full --child-silent-after-fork=yes $(BUILD)/unit/$$t; done
 
-# The helper on a fake tree with a fake kernel under it; the second time built with the sanitizers.
+# The helper, built with the sanitizers, on a fake tree with a fake kernel under it; its arguments under valgrind, too.
 check-tree: all
 	$(Q)$(MAKE) --no-print-directory BUILD=$(SAN) ASAN=1 WERROR=1 all
-	bats tests/bats
-	NVFIO_UDEV=$(CURDIR)/$(SAN)/nvfio-udev bats tests/bats
+	NVFIO_UDEV=$(CURDIR)/$(SAN)/nvfio-udev $(BATS) tests/bats
+	NVFIO_UNDER="/usr/bin/valgrind -q --error-exitcode=99" $(BATS) tests/bats/30-arguments.bats
 
+# The rules under udev's own engine, and a newer udev's opinion of them.
 check-rules: all $(BUILD)/udev/udevadm
 	bats tests/rules
 	$(BUILD)/udev/udevadm verify --resolve-names=never $(BUILD)/70-nvfio.rules
@@ -46,12 +57,6 @@ check-vm: all
 demo: all
 	@tests/vm/run --demo
 
+# A shell in the guest: make vm-shell BOOT=systemd
 vm-shell: all
 	@tests/vm/run --shell $(if $(BOOT),--boot $(BOOT))
-
-# Both compilers with every warning an error, and the scripts.
-.PHONY: lint
-lint:
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-gcc CC=gcc WERROR=1 all
-	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-clang CC=clang WERROR=1 all
-	shellcheck $(SHELL_FILES)

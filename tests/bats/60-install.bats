@@ -1,0 +1,56 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make install puts exactly these files there, make uninstall takes exactly these away, and UDEVDIR moves helper and rules
+# together.
+
+bats_require_minimum_version 1.5.0
+
+REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+
+setup() {
+	D=$BATS_TEST_TMPDIR/root
+	B=$BATS_TEST_TMPDIR/build
+	mkdir "$D"
+}
+
+in_tree() {
+	make -s -C "$REPO" BUILD="$B" DESTDIR="$D" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 || { cat "$BATS_TEST_TMPDIR/log"; return 1; }
+}
+
+files() {
+	(cd "$D" && find . -type f -o -type l | sort | tr '\n' ' ')
+}
+
+@test "install and uninstall" {
+	in_tree install
+	[ "$(files)" = "./usr/lib/nvfio/nvfio.conf ./usr/lib/udev/nvfio-udev ./usr/lib/udev/rules.d/70-nvfio.rules ./usr/share/man/man5/nvfio.conf.5 ./usr/share/man/man8/nvfio-udev.8 " ]
+	[ "$(stat -c %a "$D/usr/lib/udev/nvfio-udev")" = 755 ]
+	[ "$(stat -c %a "$D/usr/lib/nvfio/nvfio.conf")" = 644 ]
+	"$D/usr/lib/udev/nvfio-udev" --version
+	: >"$D/usr/lib/udev/rules.d/60-other.rules"
+	in_tree uninstall
+	[ "$(files)" = "./usr/lib/udev/rules.d/60-other.rules " ]
+	[ ! -e "$D/usr/lib/nvfio" ]
+}
+
+@test "UDEVDIR and PREFIX" {
+	in_tree install PREFIX=/opt/nvfio UDEVDIR=/lib/udev
+	[ -x "$D/lib/udev/nvfio-udev" ]
+	grep -q 'IMPORT{program}="/lib/udev/nvfio-udev event ' "$D/lib/udev/rules.d/70-nvfio.rules"
+	run ! grep -q '@[A-Z]*@' "$D/lib/udev/rules.d/70-nvfio.rules"
+	[ -e "$D/opt/nvfio/lib/nvfio/nvfio.conf" ]
+}
+
+@test "the helper is hardened: PIE, full RELRO, stack protector, FORTIFY, no executable stack" {
+	in_tree all
+	run -0 readelf -hldW --dyn-syms "$B/nvfio-udev"
+	[[ $output == *"DYN (Position-Independent Executable file)"* ]]
+	[[ $output == *GNU_RELRO* && $output == *BIND_NOW* ]]
+	[[ $output == *__stack_chk_fail* && $output == *_chk@* ]]
+	grep -q 'GNU_STACK .* RW ' <<<"$output"
+	# Small enough for an initramfs: libc, libkmod and libinih, and nothing else of its own.
+	[ "$(grep -c '(NEEDED)' <<<"$output")" = 3 ]
+	run -0 size "$B/nvfio-udev"
+	[ "$(awk 'NR == 2 { print $4 }' <<<"$output")" -lt 131072 ]
+}
