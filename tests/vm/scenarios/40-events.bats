@@ -52,14 +52,16 @@ unbound()
 }
 
 @test "the events of one card are bounded in number" {
-	local lines
+	local lines monitor
 
-	udevadm monitor --kernel --subsystem-match=pci >/run/bench/events &
+	udevadm monitor --kernel --subsystem-match=pci >/run/bench/events 2>&1 3>&- &
+	monitor=$!
+	wait_for 10 grep -q 'KERNEL - the kernel' /run/bench/events
 	plug_card 1
 	wait_for 15 driver_is "$(bdf_of 1 2)" vfio-pci
 	settle
 	udevadm trigger --subsystem-match=pci --settle
-	kill %1
+	kill $monitor
 	# Of each function: add, unbind and bind of the native driver, bind, a follow-up, and the trigger's change.
 	lines=$(grep -c "$(bdf_of 1 1) " /run/bench/events)
 	echo "$lines events of one companion"
