@@ -21,6 +21,7 @@ struct act {
 	struct record rec;
 	char current[DRIVER_NAME_SIZE]; /* driver_override as found */
 	bool unbind_locked;
+	int lock;                       /* held by the child until it ends */
 	int64_t deadline;
 	struct bind_result result;
 };
@@ -158,7 +159,7 @@ static int write_ahead(struct act *a)
 	int r;
 
 	a->result.step = "record";
-	*rec = (struct record){ .state = RECORD_ACTING };
+	*rec = (struct record){ .state = RECORD_ACTING, .autoprobe_off = s->record.autoprobe_off };
 	r = copy_name(rec->wanted, sizeof(rec->wanted), a->result.driver);
 	if (r == 0)
 		r = copy_name(rec->override, sizeof(rec->override), resume ? s->record.override : a->current);
@@ -179,6 +180,9 @@ static int lock_unbind(struct act *a)
 	a->result.step = "unbind-lock";
 	r = holders_lock_unbind(s->fn.name);
 	if (r == -EBUSY) {
+		r = state_settle(&s->fn, &a->rec);
+		if (r < 0)
+			return r;
 		end(a, BIND_DEFERRED, policy_reason_name(REASON_HELD), 0);
 		snprintf(a->result.message, sizeof(a->result.message), "deferred: %s (nvidia refuses its unbindLock)",
 			 policy_reason_text(REASON_HELD));
@@ -217,7 +221,7 @@ static int take(struct act *a)
 		r = judge_again(a->j);
 		if (r < 0)
 			return r;
-		if (a->j->verdict.code != VERDICT_BIND)
+		if (a->j->verdict.code != VERDICT_BIND || lock_unbind(a) != 0)
 			return -EBUSY;
 	}
 	return -EBUSY;
@@ -251,7 +255,8 @@ static void roll_back(struct act *a, int error)
 			 res->driver, strerror(-error), res->step, strerror(-r));
 		return;
 	}
-	(void)state_remove(fn->name);
+	if (state_settle(fn, &a->rec) < 0)
+		log_message(LOG_WARNING, fn->name, "could not update its record in /run/nvfio");
 	snprintf(res->message, sizeof(res->message), "failed to bind to %s: %s at step %s; rolled back: driver %s, override %s",
 		 res->driver, strerror(-error), res->step, fn->driver[0] ? fn->driver : "none yet",
 		 a->rec.override[0] ? a->rec.override : "unset");
@@ -291,7 +296,7 @@ static void landed(struct act *a)
 	/* Without the record `nvfio unbind` knows less, but the function is where it should be. */
 	if (state_save(fn, &a->rec) < 0)
 		log_message(LOG_WARNING, fn->name, "could not update its record in /run/nvfio");
-	if (iommu_viability(fn, false, &v) < 0)
+	if (iommu_viability(fn, &v) < 0)
 		v.viable = true; /* nothing can be said, so nothing is */
 	snprintf(res->message, sizeof(res->message), "bound to %s, was on %s (%s)%s%s%s%s", res->driver,
 		 a->rec.driver[0] ? a->rec.driver : "no driver", policy_reason_text(a->j->verdict.reason),
@@ -312,11 +317,18 @@ static void claimed(struct act *a)
 		 a->result.driver);
 }
 
-static void left_alone(struct act *a)
+static void left_alone(struct act *a, int r)
 {
-	end(a, BIND_LEFT, policy_reason_name(REASON_FUNCTION0), 0);
-	snprintf(a->result.message, sizeof(a->result.message), "left: function 0 of its card, %s, turned out to stay",
-		 a->j->function0.fn.name);
+	const char *first = a->j->function0.fn.name;
+
+	if (r > 0)
+		end(a, BIND_LEFT, policy_reason_name(REASON_FUNCTION0), 0);
+	else
+		end(a, BIND_FAILED, "failed", r);
+	snprintf(a->result.message, sizeof(a->result.message),
+		 "%s: function 0 of its card, %s, turned out to stay%s%s%s", r > 0 ? "left" : "failed", first,
+		 r > 0 ? "" : ", and giving this one back failed: ", r > 0 ? "" : strerror(-r),
+		 r > 0 ? "" : "; the next event of function 0 tries again");
 }
 
 /* Only an event the kernel itself sends can come before its attach; anything later that is not matched has failed. */
@@ -329,7 +341,7 @@ static void sequence(struct act *a)
 {
 	struct pci_function *fn = &a->j->self.fn;
 	struct facts facts = a->j->self.facts;
-	int r;
+	int r, alone;
 
 	r = load_driver(a);
 	if (r == 0)
@@ -337,15 +349,17 @@ static void sequence(struct act *a)
 	if (r == 0)
 		r = name_driver(a);
 	if (r == 0)
-		r = lock_unbind(a);
-	if (r == 0)
 		r = write_ahead(a);
+	if (r == 0)
+		r = lock_unbind(a);
 	if (r > 0)
 		return;
 	if (r < 0) {
 		/* Nothing was written to the function yet. */
 		if (a->unbind_locked)
 			holders_unlock_unbind(fn->name);
+		if (a->rec.state != RECORD_NONE && state_settle(fn, &a->rec) < 0)
+			log_message(LOG_WARNING, fn->name, "could not update its record in /run/nvfio");
 		if (pci_check(fn) == -ENODEV) {
 			gone(a);
 			return;
@@ -359,8 +373,8 @@ static void sequence(struct act *a)
 	/* Whatever step stumbled: a function that is where it was to go has landed. */
 	if (r < 0 && pci_refresh(fn) == 0 && fn->on_vfio && streq(fn->driver, a->result.driver))
 		r = 0;
-	if ((r == 0 || r == -EINPROGRESS) && undo_if_alone(a->j, &a->rec) > 0)
-		left_alone(a);
+	if ((r == 0 || r == -EINPROGRESS) && (alone = undo_if_alone(a->j, &a->rec)) != 0)
+		left_alone(a, alone);
 	else if (r == 0)
 		landed(a);
 	else if (r == -EINPROGRESS && attach_may_follow(&facts))
@@ -376,12 +390,32 @@ static void sequence(struct act *a)
 	}
 }
 
+/* Not taken after all: nothing of an earlier, interrupted act stays, nor companions that were faster. */
+static void clean_up(struct act *a)
+{
+	struct judgement *j = a->j;
+	int r;
+
+	r = undo_locked(j);
+	if (r < 0 && r != -ENODEV)
+		log_message(LOG_ERR, j->self.fn.name, "giving back an earlier act failed: %s; the next event tries again",
+			    strerror(-r));
+	if (r >= 0)
+		r = undo_companions(j, true);
+	if (r < 0 && r != -ENODEV)
+		log_message(LOG_ERR, j->self.fn.name, "taking back its companions failed: %s", strerror(-r));
+}
+
 static void act_work(void *arg)
 {
 	struct act *a = arg;
 
+	child_keep(a->lock);
 	sequence(a);
 	send_record(a);
+	if (a->result.state == BIND_LEFT || a->result.state == BIND_DEFERRED || a->result.state == BIND_REFUSED ||
+	    a->result.state == BIND_FAILED)
+		clean_up(a);
 }
 
 /* The parent's word on a child that has none (yet). */
@@ -415,8 +449,11 @@ int bind_function(struct judgement *j, struct bind_result *ret)
 	if (!a)
 		return -ENOMEM;
 	a->j = j;
-	a->deadline = steps_now_ms() + timeout_ms;
+	a->lock = lock;
+	j->locked = true;
+	a->deadline = now_ms() + timeout_ms;
 	r = child_run(act_work, a, timeout_ms + GRACE_MS);
+	j->locked = false;
 	if (r < 0) {
 		/* The child may still write its own result there: report from a copy. */
 		struct act copy = *a;

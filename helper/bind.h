@@ -12,9 +12,9 @@ enum bind_state {
 	BIND_RUNNING,  /* not over at the deadline: a child goes on alone, holding the lock */
 	BIND_BOUND,    /* on VFIO, verified */
 	BIND_CLAIMED,  /* override in place; the kernel has not attached drivers to it yet and will honour it */
-	BIND_LEFT,     /* found to be somebody else's before anything was written */
-	BIND_DEFERRED, /* found to be in use before anything was written */
-	BIND_REFUSED,  /* the VFIO module cannot be loaded; nothing was written */
+	BIND_LEFT,     /* somebody else's, or function 0 of its card stays; as it was before */
+	BIND_DEFERRED, /* in use; as it was before */
+	BIND_REFUSED,  /* the VFIO module cannot be loaded; as it was before */
 	BIND_FAILED,   /* a step failed; rolled back */
 	BIND_GONE,     /* the function went away */
 	BIND_STATE_COUNT

@@ -7,12 +7,18 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include "root.h"
 #include "sysfs.h"
+
+/* What a child of this process must not inherit: the end of the pipe it reports on, and its lock. */
+static int own_report = -1, own_lock = -1;
+
+void child_keep(int fd)
+{
+	own_lock = fd;
+}
 
 void *child_memory(size_t size)
 {
@@ -55,14 +61,6 @@ static void detach(void)
 		close(null);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* 1: end of file, the child is gone; 0: time is over. */
 static int wait_end(int fd, unsigned int timeout_ms)
 {
@@ -97,6 +95,10 @@ int child_run(void (*work)(void *arg), void *arg, unsigned int timeout_ms)
 		return -errno;
 	if (pid == 0) {
 		close(steal_fd(&rd));
+		close_fd(own_report);
+		close_fd(own_lock);
+		own_report = wr;
+		own_lock = -1;
 		detach();
 		work(arg);
 		_exit(0);

@@ -15,9 +15,16 @@ void *child_memory(size_t size);
 /*
  * Runs work(arg) in a child and waits for it up to timeout_ms. The child is out of reach before it begins: its own
  * process session, in the root cgroup (udevd kills what is left in its own once it is idle), standard input and
- * output on /dev/null. It finishes also when the parent has gone, and keeps every other descriptor open until then.
+ * output on /dev/null. It finishes also when the parent has gone, and keeps every other descriptor open until
+ * then (but see child_keep()).
  * 0: it has finished; -ETIMEDOUT: it goes on alone; -ECHILD: it died before it finished; -errno: it never began.
  */
 int child_run(void (*work)(void *arg), void *arg, unsigned int timeout_ms) _must_check_;
+
+/*
+ * In a child: this descriptor (the function's lock) is the child's alone. A child that the child itself starts closes it,
+ * so that one that blocks does not keep the lock.
+ */
+void child_keep(int fd);
 
 #endif

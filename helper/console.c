@@ -49,8 +49,11 @@ bool console_in_iomem(char *iomem, const char *bdf)
 	return false;
 }
 
-/* A frame buffer console is on screen: it shows on some fb of the system. */
-static bool fbcon_active(void)
+/*
+ * There is a frame buffer console. Whether it is bound is not asked: that attribute takes console_lock (show_bind() in
+ * drivers/tty/vt/vt.c), which a display driver stuck in a mode set holds for ever.
+ */
+static bool has_fbcon(void)
 {
 	_cleanup_close_ int fd = sysfs_open_dir("/sys/class/vtconsole");
 	_cleanup_dir_ DIR *dir = NULL;
@@ -63,9 +66,6 @@ static bool fbcon_active(void)
 		char path[NAME_MAX + 16], value[64];
 
 		if (de->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/bind", de->d_name);
-		if (sysfs_read(fd, path, value, sizeof(value)) < 0 || !streq(value, "1"))
 			continue;
 		snprintf(path, sizeof(path), "%s/name", de->d_name);
 		if (sysfs_read(fd, path, value, sizeof(value)) >= 0 && strstr(value, "frame buffer"))
@@ -80,7 +80,7 @@ static int find_fb(const struct pci_function *f, char *text, size_t size)
 	struct dirent *de;
 
 	while (dir && (de = readdir(dir))) {
-		if (startswith(de->d_name, "fb") && fbcon_active()) {
+		if (startswith(de->d_name, "fb") && has_fbcon()) {
 			snprintf(text, size, "console on %s", de->d_name);
 			return 1;
 		}

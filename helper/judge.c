@@ -75,7 +75,6 @@ static void load_record(struct subject *s)
 	s->record = (struct record){ 0 };
 	r = state_load(&s->fn, &s->record);
 	s->has_record = r == 0;
-	s->record_broken = r == -EBADMSG;
 	s->facts.released = s->has_record && s->record.state == RECORD_RELEASED;
 	s->facts.stays = s->has_record && s->record.companions_stay;
 	if (s->has_record && (s->record.state == RECORD_ACTING || s->record.state == RECORD_CLAIMED ||
@@ -98,7 +97,8 @@ static void read_override_work(void *arg)
 
 /*
  * Up to 6.11 the attribute is read under the device lock, and a missing driver link does not mean that nobody is in
- * remove(). So it is read in a child; a lock that is not to be had is somebody acting on the function.
+ * remove(). So it is read in a child; a lock that is not to be had is somebody else
+ * acting on the function.
  */
 static int read_override(struct subject *s)
 {
@@ -110,7 +110,7 @@ static int read_override(struct subject *s)
 	o->dirfd = s->fn.dirfd;
 	r = child_run(read_override_work, o, OVERRIDE_READ_MS);
 	if (r == -ETIMEDOUT) {
-		s->facts.in_flight = true;
+		s->facts.busy = true;
 		return 0;
 	}
 	if (r < 0)

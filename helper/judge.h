@@ -26,7 +26,6 @@ struct subject {
 	struct facts facts;
 	struct record record;           /* all zero without has_record */
 	bool has_record;
-	bool record_broken;             /* something that is no record of ours sits in its place */
 	char override[DRIVER_NAME_SIZE];
 	struct holders holders;
 	char console[128];              /* what is on it */
@@ -40,6 +39,7 @@ struct judgement {
 	struct subject self;
 	struct subject function0;       /* of the same slot; its fn.dirfd is -1 where there is none */
 	struct verdict verdict;
+	bool locked;                    /* in the acting child, which holds the lock of self */
 };
 
 /* Whether nvfio=off is on the kernel command line. */

@@ -214,7 +214,12 @@ static void report_side_act(const struct judgement *j, const char *step, const c
 /* What has to be done although the function is not taken. */
 static void settle(struct judgement *j)
 {
-	report_side_act(j, "undo", "giving back what nvfio changed earlier and is not wanted now", undo_interrupted(j));
+	int r = undo_interrupted(j);
+
+	report_side_act(j, "undo", "giving back what nvfio changed earlier and is not wanted now", r);
+	/* The record still is about that; the next event begins with it again. */
+	if (r < 0)
+		return;
 	report_side_act(j, "companions", "taking back companions that were faster than function 0",
 			undo_companions(j, j->verdict.reason == REASON_ADMIN));
 	report_side_act(j, "vf-autoprobe", "setting native probing of its VFs (sriov_drivers_autoprobe)",
@@ -229,6 +234,7 @@ static int act(struct judgement *j)
 	if (r == -EBUSY) {
 		j->verdict.code = VERDICT_LEAVE;
 		j->verdict.reason = REASON_IN_FLIGHT;
+		j->self.facts.in_flight = true;
 		return 1;
 	}
 	if (r < 0) {
@@ -237,10 +243,6 @@ static int act(struct judgement *j)
 	}
 	if (res.state == BIND_GONE)
 		return -EXIT_CODE_GONE;
-	/* Found out only while acting: companions judged by what could be seen before. */
-	if (res.state == BIND_LEFT || res.state == BIND_DEFERRED)
-		report_side_act(j, "companions", "taking back companions that were faster than function 0",
-				undo_companions(j, true));
 	print_result(j, &(struct result){ bind_state_name(res.state), res.reason, res.driver, res.message });
 	return 0;
 }

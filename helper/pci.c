@@ -106,7 +106,6 @@ static void read_sriov(struct pci_function *f)
 	struct bdf pf;
 
 	f->has_sriov = sysfs_has(f->dirfd, "sriov_totalvfs");
-	f->has_vfs = sysfs_has(f->dirfd, "virtfn0");
 	/* The attribute is visible on VFs alone and from `add` on; physfn follows (drivers/pci/iov.c, pci_iov_add_virtfn). */
 	f->is_vf = sysfs_has(f->dirfd, "physfn") || sysfs_has(f->dirfd, "sriov_vf_msix_count");
 	if (sysfs_read_link(f->dirfd, "physfn", f->physfn, sizeof(f->physfn)) < 0 ||
@@ -135,6 +134,7 @@ int pci_refresh(struct pci_function *f)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	f->on_vfio = sysfs_has(f->dirfd, "vfio-dev");
+	f->has_vfs = sysfs_has(f->dirfd, "virtfn0");
 	return pci_check(f);
 }
 

@@ -74,7 +74,7 @@ int pci_parse_syspath(const char *path, char name[static BDF_SIZE]) _must_check_
 int pci_open(const char *name, struct pci_function *ret, const char **ret_attr) _must_check_;
 void pci_close(struct pci_function *f);
 
-/* Reads driver and on_vfio anew. 0, -ENODEV if the function is gone, -errno. */
+/* Reads driver, on_vfio and has_vfs anew. 0, -ENODEV if the function is gone, -errno. */
 int pci_refresh(struct pci_function *f) _must_check_;
 
 /*

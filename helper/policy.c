@@ -93,7 +93,7 @@ static struct verdict judge_wish(const struct facts *f)
 
 static struct verdict judge_owner(const struct facts *f)
 {
-	if (f->in_flight)
+	if (f->in_flight || f->busy)
 		return say(VERDICT_LEAVE, REASON_IN_FLIGHT);
 	if (f->fn->on_vfio && !on_vgpu(f))
 		return say(VERDICT_BOUND, REASON_ON_VFIO);
@@ -154,8 +154,8 @@ static struct verdict judge_companion(const struct facts *f)
 		v.whose = f->function0;
 		return v;
 	}
-	/* In flight: whoever acts on function 0 has decided to take it, and found nobody using it. */
-	if (v.code == VERDICT_BIND || v.code == VERDICT_BOUND || v.reason == REASON_IN_FLIGHT)
+	/* In flight: nvfio has decided to take function 0, and found nobody using it. */
+	if (v.code == VERDICT_BIND || v.code == VERDICT_BOUND || (v.reason == REASON_IN_FLIGHT && !first.busy))
 		return no_opinion;
 	return say(v.code, REASON_FUNCTION0);
 }
@@ -164,7 +164,7 @@ static struct verdict judge_sriov(const struct facts *f)
 {
 	enum choice vf = choice_of(f, KEY_VF);
 
-	if (f->role == ROLE_PF)
+	if (f->fn->has_vfs)
 		return say(VERDICT_LEAVE, REASON_PF_HAS_VFS);
 	if (f->role == ROLE_VF) {
 		if (on_vgpu(f))
@@ -270,21 +270,41 @@ static bool stays_native(const struct verdict *v)
 	return v->code == VERDICT_DEFER;
 }
 
-enum autoprobe policy_vf_autoprobe(const struct facts *f, const struct verdict *v)
+static enum autoprobe vfs_wish(const struct facts *f, enum need *ret_need)
 {
 	enum choice autoprobe = choice_of(f, KEY_VF_AUTOPROBE);
 
-	if (!f->fn->has_sriov || (f->role != ROLE_GPU && f->role != ROLE_PF) || !stays_native(v))
-		return AUTOPROBE_KEEP;
 	if (autoprobe == CHOICE_OFF)
 		return AUTOPROBE_OFF;
 	if (autoprobe == CHOICE_KEEP || choice_of(f, KEY_VF) == CHOICE_NATIVE)
 		return AUTOPROBE_ON;
 	if (choice_of(f, KEY_VF) == CHOICE_VFIO)
 		return AUTOPROBE_OFF;
-	if (f->vgpu == TRI_UNKNOWN)
-		return AUTOPROBE_VGPU_UNKNOWN;
-	return f->vgpu == TRI_YES ? AUTOPROBE_ON : AUTOPROBE_OFF;
+	*ret_need = NEED_VGPU;
+	return f->vgpu == TRI_UNKNOWN ? AUTOPROBE_NEED : f->vgpu == TRI_YES ? AUTOPROBE_ON : AUTOPROBE_OFF;
+}
+
+enum autoprobe policy_vf_autoprobe(const struct facts *f, const struct verdict *v, enum need *ret_need)
+{
+	enum autoprobe wish;
+	struct verdict able;
+
+	if (!f->fn->has_sriov || (f->role != ROLE_GPU && f->role != ROLE_PF))
+		return AUTOPROBE_KEEP;
+	/* Nothing is taken then, VFs neither. */
+	if (f->config_broken)
+		return AUTOPROBE_ON;
+	if (!stays_native(v))
+		return AUTOPROBE_KEEP;
+	wish = vfs_wish(f, ret_need);
+	if (wish != AUTOPROBE_OFF || choice_of(f, KEY_VF_AUTOPROBE) == CHOICE_OFF)
+		return wish;
+	able = judge_ability(f);
+	if (able.code == VERDICT_NEED) {
+		*ret_need = able.need;
+		return AUTOPROBE_NEED;
+	}
+	return decided(able) ? AUTOPROBE_ON : AUTOPROBE_OFF;
 }
 
 static const struct {

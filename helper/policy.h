@@ -53,7 +53,8 @@ struct facts {
 	enum admin admin;
 	bool off;               /* nvfio=off on the kernel command line */
 	bool config_broken;
-	bool in_flight;         /* its lock is held */
+	bool in_flight;         /* its lock is held: nvfio acts on it */
+	bool busy;              /* its device lock is held: somebody else acts on it */
 	bool released;          /* by `nvfio unbind` */
 	const char *ours;       /* what we wrote into driver_override before (interrupted, claimed or bound); NULL: nothing */
 	bool stays;             /* a function 0 that was left for what its companions cannot see */
@@ -118,14 +119,15 @@ enum autoprobe {
 	AUTOPROBE_KEEP,         /* nothing to do with it */
 	AUTOPROBE_OFF,
 	AUTOPROBE_ON,           /* as the kernel has it: switched on again where it was us who switched it off */
-	AUTOPROBE_VGPU_UNKNOWN, /* gather NEED_VGPU and ask again */
+	AUTOPROBE_NEED,         /* gather *ret_need and ask again */
 };
 
 /*
  * What should become of sriov_drivers_autoprobe of a PF that stays native: off where its VFs are for VFIO, so that the
- * native driver does not probe each of them first.
+ * native driver does not probe each of them first. Never off where the VFs would be refused: the kernel
+ * would keep them from their native driver, too.
  */
-enum autoprobe policy_vf_autoprobe(const struct facts *facts, const struct verdict *verdict);
+enum autoprobe policy_vf_autoprobe(const struct facts *facts, const struct verdict *verdict, enum need *ret_need);
 
 /* Short stable tokens for properties, log fields and tests: "held", "no-iommu", ... */
 const char *policy_reason_name(enum reason reason);

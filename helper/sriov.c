@@ -14,7 +14,7 @@ static int switch_off(struct subject *s)
 
 	/* Write ahead: an "off" without a record would be taken for an administrator's, and stay for ever. */
 	s->record.autoprobe_off = true;
-	r = state_save_left(&s->fn, &s->record);
+	r = state_save_flags(&s->fn, &s->record);
 	if (r == 0)
 		r = sysfs_write(s->fn.dirfd, ATTR, "0");
 	return r < 0 ? r : 1;
@@ -26,7 +26,7 @@ static int switch_on(struct subject *s)
 
 	s->record.autoprobe_off = false;
 	if (r == 0)
-		r = state_save_left(&s->fn, &s->record);
+		r = state_save_flags(&s->fn, &s->record);
 	return r < 0 ? r : 1;
 }
 
@@ -35,15 +35,15 @@ int sriov_settle_autoprobe(struct judgement *j)
 	struct subject *s = &j->self;
 	bool by_us = s->has_record && s->record.autoprobe_off;
 	_cleanup_close_ int lock = -1;
-	enum autoprobe wish = policy_vf_autoprobe(&s->facts, &j->verdict);
+	enum need need = NEED_NONE;
+	enum autoprobe wish;
 	char value[8];
 	int r;
 
-	if (wish == AUTOPROBE_VGPU_UNKNOWN) {
-		r = judge_gather(&s->facts, NEED_VGPU);
+	while ((wish = policy_vf_autoprobe(&s->facts, &j->verdict, &need)) == AUTOPROBE_NEED) {
+		r = judge_gather(&s->facts, need);
 		if (r < 0)
 			return r;
-		wish = policy_vf_autoprobe(&s->facts, &j->verdict);
 	}
 	if (wish == AUTOPROBE_KEEP || (wish == AUTOPROBE_ON && !by_us))
 		return 0;

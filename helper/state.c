@@ -47,7 +47,7 @@ static int parse_field(struct record *rec, const char *key, const char *value)
 	unsigned int i;
 
 	if (streq(key, "state")) {
-		for (i = 0; i < RECORD_STATE_COUNT; i++) {
+		for (i = RECORD_NONE + 1; i < RECORD_STATE_COUNT; i++) {
 			if (streq(value, state_name[i])) {
 				rec->state = (enum record_state)i;
 				return 0;
@@ -77,7 +77,7 @@ static int parse_field(struct record *rec, const char *key, const char *value)
 
 static int parse_record(char *text, struct record *ret)
 {
-	struct record rec = { .state = RECORD_STATE_COUNT };
+	struct record rec = { .state = RECORD_NONE };
 	char *line, *save = NULL;
 
 	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
@@ -89,7 +89,7 @@ static int parse_record(char *text, struct record *ret)
 		if (parse_field(&rec, line, value) < 0)
 			return -EBADMSG;
 	}
-	if (rec.state == RECORD_STATE_COUNT || rec.ino == 0)
+	if (rec.state == RECORD_NONE || rec.ino == 0)
 		return -EBADMSG;
 	*ret = rec;
 	return 0;
@@ -158,12 +158,22 @@ int state_save(const struct pci_function *f, const struct record *rec)
 	return 0;
 }
 
-int state_save_left(const struct pci_function *f, struct record *rec)
+int state_save_flags(const struct pci_function *f, struct record *rec)
 {
-	if (!rec->autoprobe_off && !rec->companions_stay)
-		return state_remove(f->name);
-	rec->state = RECORD_LEFT;
+	bool any = rec->autoprobe_off || rec->companions_stay;
+
+	if (rec->state == RECORD_NONE || rec->state == RECORD_LEFT) {
+		rec->state = any ? RECORD_LEFT : RECORD_NONE;
+		if (!any)
+			return state_remove(f->name);
+	}
 	return state_save(f, rec);
+}
+
+int state_settle(const struct pci_function *f, struct record *rec)
+{
+	*rec = (struct record){ .autoprobe_off = rec->autoprobe_off, .companions_stay = rec->companions_stay };
+	return state_save_flags(f, rec);
 }
 
 int state_remove(const char *bdf)
@@ -185,7 +195,7 @@ static void lock_name(const char *bdf, char buf[static BDF_SIZE + 8])
 	snprintf(buf, BDF_SIZE + 8, "%s.lock", bdf);
 }
 
-int state_lock(const char *bdf)
+static int take_lock(const char *bdf, int command)
 {
 	_cleanup_close_ int dir = open_dir(true);
 	char name[BDF_SIZE + 8];
@@ -200,7 +210,7 @@ int state_lock(const char *bdf)
 
 		if (fd < 0)
 			return -errno;
-		if (fcntl(fd, F_OFD_SETLK, &fl) < 0)
+		if (fcntl(fd, command, &fl) < 0)
 			return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		/* state_forget() may have removed the file between our open and our lock: then lock the new one. */
 		if (fstat(fd, &mine) < 0)
@@ -208,6 +218,16 @@ int state_lock(const char *bdf)
 		if (fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && mine.st_ino == there.st_ino)
 			return steal_fd(&fd);
 	}
+}
+
+int state_lock(const char *bdf)
+{
+	return take_lock(bdf, F_OFD_SETLK);
+}
+
+int state_lock_wait(const char *bdf)
+{
+	return take_lock(bdf, F_OFD_SETLKW);
 }
 
 int state_is_locked(const char *bdf)

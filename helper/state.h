@@ -14,6 +14,7 @@
 #include "pci.h"
 
 enum record_state {
+	RECORD_NONE,
 	RECORD_ACTING,    /* begun; found without the lock held: interrupted */
 	RECORD_CLAIMED,   /* override in place, the kernel attaches when it gets there */
 	RECORD_BOUND,     /* on VFIO by us */
@@ -42,14 +43,23 @@ int state_load(const struct pci_function *f, struct record *ret) _must_check_;
 /* Writes it, replacing what was there in one rename. 0 or -errno; -EPERM if /run/nvfio is not root's alone. */
 int state_save(const struct pci_function *f, const struct record *record) _must_check_;
 
-/* Keeps the flags of a function that is not taken (RECORD_LEFT); without any flag the record goes. 0 or -errno. */
-int state_save_left(const struct pci_function *f, struct record *record) _must_check_;
+/*
+ * Saves a record whose flags were changed, whatever its state; one of no state (RECORD_NONE, as of a function that was
+ * given back) becomes RECORD_LEFT, or goes if no flag is set. 0 or -errno.
+ */
+int state_save_flags(const struct pci_function *f, struct record *record) _must_check_;
+
+/* The act the record is about is undone: nothing of it stays but the flags. 0 or -errno. */
+int state_settle(const struct pci_function *f, struct record *record) _must_check_;
 
 /* Removes it. 0, also if there was none, or -errno. */
 int state_remove(const char *bdf);
 
 /* Takes the function's lock. A descriptor to close; -EBUSY: in flight; -errno. */
 int state_lock(const char *bdf) _must_check_;
+
+/* The same, but waits for it; for a child only. */
+int state_lock_wait(const char *bdf) _must_check_;
 
 /* Whether it is held. 1, 0 or -errno. Takes and creates nothing. */
 int state_is_locked(const char *bdf) _must_check_;

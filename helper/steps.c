@@ -5,17 +5,8 @@
  */
 #include "steps.h"
 
-#include <time.h>
 #include "sysfs.h"
 #include "uevent.h"
-
-int64_t steps_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 int steps_read_override(const struct pci_function *fn, char *buf, size_t size)
 {
@@ -86,7 +77,7 @@ static bool is_bound_to(const struct pci_function *fn, const char *driver)
 int steps_attach(struct pci_function *fn, const char *driver, int64_t deadline)
 {
 	_cleanup_close_ int events = -1;
-	int64_t start = steps_now_ms(), now;
+	int64_t start = now_ms(), now;
 	int r, gone;
 
 	for (;;) {
@@ -109,7 +100,7 @@ int steps_attach(struct pci_function *fn, const char *driver, int64_t deadline)
 				return events;
 			continue;
 		}
-		now = steps_now_ms();
+		now = now_ms();
 		if (now >= deadline)
 			return r == -EBUSY && fn->driver[0] == '\0' ? -EBUSY : -EINPROGRESS;
 		r = uevent_wait(events, fn->name, (int)(next_try(start, now, deadline) - now));

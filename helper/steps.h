@@ -9,9 +9,6 @@
 #include <stdint.h>
 #include "pci.h"
 
-/* Milliseconds of CLOCK_MONOTONIC. */
-int64_t steps_now_ms(void);
-
 /* driver_override as it is: "" for unset, which the kernel prints as "(null)". 0 or -errno. */
 int steps_read_override(const struct pci_function *fn, char *buf, size_t size) _must_check_;
 
@@ -28,7 +25,7 @@ int steps_unbind(struct pci_function *fn, const char *driver) _must_check_;
  * Writes drivers/<driver>/bind, whose errno is the probe's. While the kernel does not match the function yet (ENODEV at
  * hotplug: between its `add` event and pci_bus_add_device(), which waits for the native probe of the functions before it)
  * or is attaching it (EBUSY, EAGAIN), waits for its `bind` event and tries again after 0.25, 1 and 3 s, until deadline
- * (steps_now_ms() time).
+ * (now_ms() time).
  * 0: on VFIO; -EINPROGRESS: still not attached at the deadline; -EEXIST: another driver has it (fn->driver);
  * -ENODEV: the function is gone; -errno of the probe.
  */

@@ -10,7 +10,6 @@
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include "sysfs.h"
 
 #define KERNEL_GROUP 1
@@ -98,14 +97,6 @@ static int receive(int fd, const char *bdf)
 	    (msg.msg_flags & MSG_TRUNC))
 		return UEVENT_NONE;
 	return uevent_parse(buf, (size_t)n, bdf);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 int uevent_wait(int fd, const char *bdf, int timeout_ms)

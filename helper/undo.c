@@ -1,32 +1,82 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Undoing by the record. Only what the record says we wrote is touched: a driver_override that reads otherwise by now is
- * somebody else's.
+ * somebody else's. A function whose VFIO node is open is never unbound: vfio-pci's remove() waits for the user.
  */
 #include "undo.h"
 
 #include "child.h"
 #include "steps.h"
 
+/* For the holder of the function's lock, in a child. 1 if it was given back, 0 if it is somebody else's, -errno. */
+static int give_back(struct pci_function *fn, struct record *rec)
+{
+	char current[DRIVER_NAME_SIZE];
+	struct holders holders;
+	int r;
+
+	r = steps_read_override(fn, current, sizeof(current));
+	if (r < 0)
+		return r;
+	/* The earlier value is there already where the undoing itself was interrupted; the driver may still be missing. */
+	if (!streq(current, rec->wanted) && !streq(current, rec->override)) {
+		r = state_settle(fn, rec);
+		return r < 0 ? r : 0;
+	}
+	if (fn->driver[0] && streq(fn->driver, rec->wanted)) {
+		r = holders_find(fn, &holders);
+		if (r < 0 || holders.found || holders.doubt)
+			return r < 0 ? r : -EBUSY;
+		r = steps_unbind(fn, rec->wanted);
+		if (r < 0)
+			return r;
+	}
+	/* A kill between taking nvidia's gate and the unbind would leave it shut to every user. */
+	if (streq(fn->driver, "nvidia"))
+		holders_unlock_unbind(fn->name);
+	r = steps_restore(fn, rec->override, rec->wanted, rec->driver);
+	if (r == 0)
+		r = state_settle(fn, rec);
+	return r < 0 ? r : 1;
+}
+
+static bool is_act(const struct record *rec)
+{
+	return rec->state == RECORD_ACTING || rec->state == RECORD_CLAIMED || rec->state == RECORD_BOUND;
+}
+
+int undo_locked(struct judgement *j)
+{
+	struct subject *s = &j->self;
+	int r;
+
+	/* What was known before the lock was ours may have been overtaken by whoever had it. */
+	r = pci_refresh(&s->fn);
+	if (r < 0 || s->fn.on_vfio)
+		return r;
+	r = state_load(&s->fn, &s->record);
+	if (r < 0 || !is_act(&s->record)) {
+		s->facts.ours = NULL;
+		return r == -ENOENT ? 0 : r;
+	}
+	r = give_back(&s->fn, &s->record);
+	if (r >= 0)
+		s->facts.ours = NULL;
+	return r;
+}
+
 struct undo {
-	struct subject *s;
+	struct judgement *j;
 	int result;
+	struct record record; /* as it is afterwards, for the parent */
 };
 
 static void undo_work(void *arg)
 {
 	struct undo *u = arg;
-	struct subject *s = u->s;
-	char current[DRIVER_NAME_SIZE];
-	int r;
 
-	r = steps_read_override(&s->fn, current, sizeof(current));
-	/* As it was already: the undoing itself was interrupted, and the driver may be missing still. */
-	if (r == 0 && (streq(current, s->record.wanted) || streq(current, s->record.override)))
-		r = steps_restore(&s->fn, s->record.override, s->record.wanted, s->record.driver);
-	if (r == 0)
-		r = state_remove(s->fn.name);
-	u->result = r < 0 ? r : 1;
+	u->result = undo_locked(u->j);
+	u->record = u->j->self.record;
 }
 
 int undo_interrupted(struct judgement *j)
@@ -36,7 +86,7 @@ int undo_interrupted(struct judgement *j)
 	struct undo *u;
 	int r;
 
-	if (!s->facts.ours || s->fn.on_vfio || s->facts.in_flight)
+	if (!s->facts.ours || s->fn.on_vfio || s->facts.in_flight || s->facts.busy)
 		return 0;
 	lock = state_lock(s->fn.name);
 	if (lock < 0)
@@ -44,98 +94,87 @@ int undo_interrupted(struct judgement *j)
 	u = child_memory(sizeof(*u));
 	if (!u)
 		return -ENOMEM;
-	u->s = s;
+	u->j = j;
 	r = child_run(undo_work, u, s->settings.key[KEY_TIMEOUT].ms);
-	return r < 0 ? r : u->result;
+	if (r < 0)
+		return r;
+	s->record = u->record;
+	return u->result;
 }
 
-/* Nobody can have opened the group meanwhile: the kernel refuses it as long as function 0 is on its native driver. */
-static int give_back(struct pci_function *fn, const struct record *rec)
-{
-	int r = 0;
-
-	if (streq(fn->driver, rec->wanted))
-		r = steps_unbind(fn, rec->wanted);
-	if (r == 0)
-		r = steps_restore(fn, rec->override, rec->wanted, rec->driver);
-	return r < 0 ? r : state_remove(fn->name);
-}
-
-int undo_if_alone(struct judgement *j, const struct record *record)
+int undo_if_alone(struct judgement *j, struct record *record)
 {
 	struct record first;
-	int r;
 
 	if (j->self.facts.role != ROLE_COMPANION || j->function0.fn.dirfd < 0 ||
 	    state_load(&j->function0.fn, &first) < 0 || !first.companions_stay)
 		return 0;
-	r = give_back(&j->self.fn, record);
-	return r < 0 ? r : 1;
+	return give_back(&j->self.fn, record);
 }
 
-struct give_back {
-	struct pci_function *fn;
-	struct record *record;
-	int result;
-};
-
-static void give_back_work(void *arg)
+/* Waits for whoever acts on the companion: one that looked for the mark before it was set is still holding its lock. */
+static void take_back_work(void *arg)
 {
-	struct give_back *g = arg;
-
-	g->result = give_back(g->fn, g->record);
-}
-
-/* 1 if it was taken back, 0 if there was nothing of ours (or its own child will see to it), -errno. */
-static int take_back(struct pci_function *fn, unsigned int timeout_ms)
-{
-	_cleanup_close_ int lock = -1;
-	struct give_back *g;
+	struct pci_function *fn = arg;
+	_cleanup_close_ int lock = state_lock_wait(fn->name);
 	struct record rec;
-	int r;
 
-	lock = state_lock(fn->name);
-	if (lock < 0)
-		return lock == -EBUSY ? 0 : lock;
-	if (state_load(fn, &rec) < 0 || (rec.state != RECORD_BOUND && rec.state != RECORD_CLAIMED))
-		return 0;
-	g = child_memory(sizeof(*g));
-	if (!g)
-		return -ENOMEM;
-	g->fn = fn;
-	g->record = &rec;
-	r = child_run(give_back_work, g, timeout_ms);
-	if (r == 0)
-		r = g->result;
-	return r < 0 ? r : 1;
+	if (lock < 0 || pci_refresh(fn) < 0 || state_load(fn, &rec) < 0 || !is_act(&rec))
+		return;
+	/* What cannot be given back now (a user, a fault) is tried again at function 0's next event. */
+	(void)give_back(fn, &rec);
+}
+
+/* The companions of a card one after the other. 1 with *ret open, 0 when there are no more. */
+static int next_companion(const struct pci_function *function0, struct bdf *bdf, struct pci_function *ret)
+{
+	while (++bdf->function < 8) {
+		char name[BDF_SIZE];
+		const char *attr;
+
+		pci_format_bdf(bdf, name);
+		if (pci_open(name, ret, &attr) < 0)
+			continue;
+		if (policy_role(ret, function0) == ROLE_COMPANION)
+			return 1;
+		pci_close(ret);
+	}
+	return 0;
+}
+
+static int mark(struct judgement *j, bool left)
+{
+	struct subject *s = &j->self;
+	/* Not kept over what follows: that may block, and function 0 would be in flight with it. */
+	_cleanup_close_ int lock = j->locked ? -1 : state_lock(s->fn.name);
+
+	if (!j->locked && lock < 0)
+		return lock;
+	s->record.companions_stay = s->facts.stays = left;
+	return state_save_flags(&s->fn, &s->record);
 }
 
 int undo_companions(struct judgement *j, bool left)
 {
 	struct subject *s = &j->self;
-	_cleanup_close_ int lock = -1;
+	/* A child does not wait for its own children: its parent waits for it. */
+	unsigned int wait_ms = j->locked ? 0 : s->settings.key[KEY_TIMEOUT].ms;
+	_cleanup_pci_ struct pci_function other = { .dirfd = -1 };
 	struct bdf bdf = s->fn.bdf;
-	int r, count = 0;
+	int r = 0, failed;
 
-	if (bdf.function != 0 || s->facts.role != ROLE_GPU || left == s->facts.stays)
+	if (bdf.function != 0 || s->facts.role != ROLE_GPU)
 		return 0;
-	lock = state_lock(s->fn.name);
-	if (lock < 0)
-		return lock == -EBUSY ? 0 : lock;
-	s->record.companions_stay = s->facts.stays = left;
-	r = state_save_left(&s->fn, &s->record);
 	if (!left)
-		return r;
-	for (bdf.function = 1; r >= 0 && bdf.function < 8; bdf.function++) {
-		_cleanup_pci_ struct pci_function other = { .dirfd = -1 };
-		char name[BDF_SIZE];
-		const char *attr;
-
-		pci_format_bdf(&bdf, name);
-		if (pci_open(name, &other, &attr) < 0 || policy_role(&other, &s->fn) != ROLE_COMPANION)
-			continue;
-		r = take_back(&other, s->settings.key[KEY_TIMEOUT].ms);
-		count += r > 0;
+		return s->facts.stays ? mark(j, false) : 0;
+	while (r >= 0 && next_companion(&s->fn, &bdf, &other)) {
+		r = mark(j, true);
+		if (r < 0)
+			break;
+		failed = child_run(take_back_work, &other, wait_ms);
+		if (failed < 0 && failed != -ETIMEDOUT)
+			r = failed;
+		pci_close(&other);
 	}
-	return r < 0 ? r : count;
+	return r == -EBUSY ? 0 : r;
 }

@@ -8,9 +8,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -42,6 +44,15 @@ static inline int _must_check_ copy_name(char *dst, size_t size, const char *src
 	}
 	memcpy(dst, src, len + 1);
 	return 0;
+}
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+static inline int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* Keeps errno: cleanup runs between a failing call and its report. */

@@ -365,7 +365,11 @@ vga() {
 	printf '1\n' >"$TREE/sys/class/vtconsole/vtcon1/bind"
 	decide_hotplug $GPU
 	decided leave console
+	# Whether it is bound is under console_lock, which may be held for ever: not asked.
 	printf '0\n' >"$TREE/sys/class/vtconsole/vtcon1/bind"
+	decide_hotplug $GPU
+	decided leave console
+	printf '(S) VGA+\n' >"$TREE/sys/class/vtconsole/vtcon1/name"
 	decide_hotplug $GPU
 	decided bind idle
 }

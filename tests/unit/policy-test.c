@@ -246,6 +246,9 @@ static void companion_follows_function0(void)
 	w.f0.in_flight = true; /* somebody has decided to take function 0 */
 	EXPECT(&w.f, VERDICT_BIND, REASON_NO_DRIVER);
 	w.f0.in_flight = false;
+	w.f0.busy = true; /* somebody, but not nvfio */
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_FUNCTION0);
+	w.f0.busy = false;
 	set(&w.set0, KEY_GPU, CHOICE_NATIVE, LEVEL_ADDRESS);
 	EXPECT(&w.f, VERDICT_LEAVE, REASON_FUNCTION0);
 	set(&w.set, KEY_COMPANION, CHOICE_NATIVE, LEVEL_POLICY);
@@ -290,6 +293,8 @@ static void pf_with_vfs_is_always_left(void)
 		w.f.event = all[i];
 		EXPECT(&w.f, VERDICT_LEAVE, REASON_PF_HAS_VFS);
 	}
+	w.f.role = ROLE_OTHER; /* whatever its class */
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_PF_HAS_VFS);
 }
 
 static void sriov_on_a_vgpu_host_is_left(void)
@@ -461,24 +466,40 @@ static void autoprobe_follows_what_vfs_are_for(void)
 	struct verdict leave = { .code = VERDICT_LEAVE, .reason = REASON_CONFIGURED };
 	struct verdict bind = { .code = VERDICT_BIND, .reason = REASON_NO_DRIVER };
 	struct verdict flight = { .code = VERDICT_LEAVE, .reason = REASON_IN_FLIGHT };
+	struct verdict broken = { .code = VERDICT_LEAVE, .reason = REASON_CONFIG_BROKEN };
+	enum need need = NEED_NONE;
 
 	settle_pointers(&w);
-	CHECK(policy_vf_autoprobe(&w.f, &leave) == AUTOPROBE_KEEP); /* no SR-IOV */
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_KEEP); /* no SR-IOV */
 	w.fn.has_sriov = true;
-	CHECK(policy_vf_autoprobe(&w.f, &leave) == AUTOPROBE_OFF);
-	CHECK(policy_vf_autoprobe(&w.f, &bind) == AUTOPROBE_KEEP);
-	CHECK(policy_vf_autoprobe(&w.f, &flight) == AUTOPROBE_KEEP);
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_OFF);
+	CHECK(policy_vf_autoprobe(&w.f, &bind, &need) == AUTOPROBE_KEEP);
+	CHECK(policy_vf_autoprobe(&w.f, &flight, &need) == AUTOPROBE_KEEP);
 	w.f.vgpu = TRI_UNKNOWN;
-	CHECK(policy_vf_autoprobe(&w.f, &leave) == AUTOPROBE_VGPU_UNKNOWN);
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_NEED);
+	CHECK(need == NEED_VGPU);
 	w.f.vgpu = TRI_YES;
-	CHECK(policy_vf_autoprobe(&w.f, &leave) == AUTOPROBE_ON);
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_ON);
 	set(&w.set, KEY_VF, CHOICE_VFIO, LEVEL_POLICY);
-	CHECK(policy_vf_autoprobe(&w.f, &leave) == AUTOPROBE_OFF);
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_OFF);
+	w.f.config_broken = true;
+	CHECK(policy_vf_autoprobe(&w.f, &broken, &need) == AUTOPROBE_ON);
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_ON);
+	w.f.config_broken = false;
+	w.fn.has_group = false; /* its VFs would be refused, and could not go back to their native driver */
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_ON);
+	w.fn.has_group = true;
+	w.f.driver_status = DRIVER_UNKNOWN;
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_NEED);
+	CHECK(need == NEED_DRIVER);
+	w.f.driver_status = DRIVER_BLACKLISTED;
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_ON);
+	w.f.driver_status = DRIVER_FOUND;
 	set(&w.set, KEY_VF_AUTOPROBE, CHOICE_KEEP, LEVEL_POLICY);
-	CHECK(policy_vf_autoprobe(&w.f, &leave) == AUTOPROBE_ON);
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_ON);
 	set(&w.set, KEY_VF, CHOICE_NATIVE, LEVEL_POLICY);
 	set(&w.set, KEY_VF_AUTOPROBE, CHOICE_OFF, LEVEL_POLICY);
-	CHECK(policy_vf_autoprobe(&w.f, &leave) == AUTOPROBE_OFF);
+	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_OFF);
 }
 
 static void foreign_overrides_are_told_from_ours(void)

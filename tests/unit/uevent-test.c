@@ -109,14 +109,6 @@ static void asks_nobody_where_the_device_has_gone(void)
 	CHECK(uevent_follow_up(fd) == -ENOENT);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void waits_no_longer_than_told(void)
 {
 	_cleanup_close_ int fd = uevent_listen();
