@@ -10,7 +10,7 @@ SCRIPTS = .ci/run $(shell grep -lrE --include='*' '^.!/(bin/bash|usr/bin/env bat
 	$(wildcard tests/bats/lib/*.bash tests/vm/guest/*.bash)
 
 .PHONY: check check-unit check-tree check-rules check-vm lint
-check: lint check-unit check-tree check-rules check-vm
+check: lint check-unit check-tree check-rules fuzz-short check-vm
 
 # Both compilers with every warning an error, the scripts, and the man pages (but for scdoc's own superfluous paragraphs).
 lint:
@@ -60,3 +60,6 @@ demo: all
 # A shell in the guest: make vm-shell BOOT=systemd
 vm-shell: all
 	@tests/vm/run --shell $(if $(BOOT),--boot $(BOOT))
+
+# Long runs, and every one of the fuzzers.
+include tests/fuzz/fuzz.mk
