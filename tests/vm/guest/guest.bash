@@ -88,7 +88,8 @@ bench_reset()
 	fi
 	while mountpoint -q "/lib/modules/$VERSION" &&
 	      [[ ! -e /lib/modules/$VERSION/kernel/drivers/vfio ]]; do
-		umount "/lib/modules/$VERSION"
+		# Lazily: udevd has module indexes of it mapped.
+		umount --lazy "/lib/modules/$VERSION"
 	done
 	rm -rf /etc/nvfio.conf /etc/nvfio.conf.d /run/nvfio.conf.d /run/nvfio.conf \
 		/etc/modprobe.d/nvfio-test* /run/udev/rules.d
