@@ -1,24 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Who uses a function through its native driver: every process's descriptors against the device
- * numbers of nodes.c, and USB devices. A node that is mapped with its descriptor closed is not
- * seen: /proc/<pid>/maps waits for that process's mmap_lock, and one that is stuck in the driver
- * may hold it. Nothing here waits for anybody, except for nvidia's own lock at the unbindLock.
+ * Who uses a function through its native driver: every process's descriptors and mappings against
+ * the device numbers of nodes.c, and USB devices. /proc/<pid>/map_files waits for that process's
+ * mmap_lock, and one that is stuck in the driver may hold it: a child with a deadline looks there.
  */
 #include "holders.h"
 
 #include <ctype.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include "child.h"
 #include "nodes.h"
 #include "root.h"
 #include "sysfs.h"
 
+/* A mapping costs 5 us: enough for some hundred thousand, and an event can wait for it. */
+#define LOOK_MS 2000
+
+/* Lives in memory shared with the child that looks. */
 struct search {
 	struct nodes nodes;
 	struct holders h;
 	unsigned int told; /* of the users and the doubt, those that found room in the text */
+	pid_t self;        /* who wants to know, and does not count */
+	bool mappings;     /* look at them, too */
+	int at;            /* the pid that is looked at */
+	int result;
 };
 
 /* One more in words, where there still is room for it and for how many more there are. */
@@ -81,23 +94,28 @@ static void look_at_usb(struct search *s, const struct pci_function *f)
 }
 
 /*
- * The node of interest behind a descriptor, NULL if it is none, *ret_doubt if that cannot be said.
- * DONT_SYNC: a file on a dead NFS or FUSE mount is answered from the cache.
+ * The node of interest behind a descriptor or mapping, NULL if it is none, *ret_doubt if that
+ * cannot be said. DONT_SYNC: a file on a dead NFS or FUSE mount is answered from the cache.
  */
-static const struct node *look_at_fd(const struct search *s, int fds, const char *fd,
-				     bool *ret_doubt)
+static const struct node *look_at_link(const struct search *s, int dir, const char *name,
+				       bool *ret_doubt)
 {
 	struct statx stx;
 	char target[16];
 	ssize_t n;
 
-	if (statx(fds, fd, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &stx) == 0)
+	if (statx(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &stx) == 0)
 		return S_ISCHR(stx.stx_mode) ? nodes_lookup(&s->nodes, stx.stx_rdev_major,
 							    stx.stx_rdev_minor) : NULL;
 	if (errno == ENOENT || errno == ESRCH)
 		return NULL;
+	/* A mapping without the capability that proc_map_files_get_link() asks for. */
+	if (errno == EPERM) {
+		*ret_doubt = true;
+		return NULL;
+	}
 	/* FUSE refuses even root (fuse_allow_current_process); no node of ours is outside /dev. */
-	n = readlinkat(fds, fd, target, sizeof(target) - 1);
+	n = readlinkat(dir, name, target, sizeof(target) - 1);
 	if (n < 0)
 		*ret_doubt |= errno != ENOENT && errno != ESRCH;
 	else
@@ -105,7 +123,8 @@ static const struct node *look_at_fd(const struct search *s, int fds, const char
 	return NULL;
 }
 
-static void tell_user(struct search *s, int proc, const char *pid, const struct node *node)
+static void tell_user(struct search *s, int proc, const char *pid, const struct node *node,
+		      const char *how)
 {
 	char path[NAME_MAX + 8], comm[64];
 
@@ -116,32 +135,79 @@ static void tell_user(struct search *s, int proc, const char *pid, const struct 
 	/* A process chooses its own name. */
 	for (char *c = comm; *c; c++)
 		*c = isprint((unsigned char)*c) ? *c : '?';
-	tell(s, "%s open in pid %s (%s)", node->name, pid, comm);
+	tell(s, "%s %s in pid %s (%s)", node->name, how, pid, comm);
+}
+
+/* Whether one of a directory of links to open or mapped files makes the process a user. */
+static bool look_at_links(struct search *s, int proc, const char *path, const char *pid,
+			  const char *how, bool *ret_doubt)
+{
+	_cleanup_dir_ DIR *dir = sysfs_list(proc, path);
+
+	while (dir) {
+		const struct node *node;
+		const struct dirent *de;
+
+		errno = 0;
+		de = readdir(dir);
+		if (!de)
+			break;
+		if (de->d_name[0] == '.')
+			continue;
+		node = look_at_link(s, dirfd(dir), de->d_name, ret_doubt);
+		if (node) {
+			tell_user(s, proc, pid, node, how);
+			return true;
+		}
+	}
+	/* The end of a process is no news, at whatever point it comes. */
+	*ret_doubt |= errno != 0 && errno != ENOENT && errno != ESRCH;
+	return false;
+}
+
+/*
+ * A thread can have descriptors of its own (unshare(2)), and outlive the one which the process is
+ * named after: the process then shows neither descriptors nor mappings, the thread still does.
+ */
+static bool look_at_threads(struct search *s, int proc, const char *pid, bool *ret_doubt)
+{
+	char path[2 * NAME_MAX + 16];
+	_cleanup_dir_ DIR *dir = NULL;
+	const struct dirent *de;
+
+	snprintf(path, sizeof(path), "%s/task", pid);
+	dir = sysfs_list(proc, path);
+	while (dir && (de = readdir(dir))) {
+		const char *tid = de->d_name;
+
+		if (!isdigit((unsigned char)tid[0]) || streq(tid, pid))
+			continue;
+		if (root_is_host() && syscall(SYS_kcmp, atoi(pid), atoi(tid), KCMP_FILES, 0, 0) == 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/task/%s/fd", pid, tid);
+		if (look_at_links(s, proc, path, pid, "open", ret_doubt))
+			return true;
+		/* Not below task/, but for any thread by its number. */
+		snprintf(path, sizeof(path), "%s/map_files", tid);
+		if (s->mappings && look_at_links(s, proc, path, pid, "mapped", ret_doubt))
+			return true;
+	}
+	return false;
 }
 
 static void look_at_process(struct search *s, int proc, const char *pid)
 {
-	_cleanup_dir_ DIR *dir = NULL;
-	char path[NAME_MAX + 8];
-	const struct dirent *de;
+	char path[NAME_MAX + 16];
 	bool unsure = false;
 
+	s->at = atoi(pid);
 	snprintf(path, sizeof(path), "%s/fd", pid);
-	dir = sysfs_list(proc, path);
-	/* The end of a process is no news, at whatever point it comes. */
-	if (!dir)
-		unsure = errno != ENOENT && errno != ESRCH;
-	while (dir && (de = readdir(dir))) {
-		const struct node *node;
-
-		if (de->d_name[0] == '.')
-			continue;
-		node = look_at_fd(s, dirfd(dir), de->d_name, &unsure);
-		if (node) {
-			tell_user(s, proc, pid, node);
-			return;
-		}
-	}
+	if (look_at_links(s, proc, path, pid, "open", &unsure) ||
+	    look_at_threads(s, proc, pid, &unsure))
+		return;
+	snprintf(path, sizeof(path), "%s/map_files", pid);
+	if (s->mappings && look_at_links(s, proc, path, pid, "mapped", &unsure))
+		return;
 	if (unsure) {
 		snprintf(path, sizeof(path), "pid %s", pid);
 		doubt(s, path);
@@ -153,24 +219,56 @@ static int look_at_processes(struct search *s)
 	_cleanup_close_ int proc = root_open("/proc", O_RDONLY | O_DIRECTORY);
 	_cleanup_dir_ DIR *dir = NULL;
 	const struct dirent *de;
-	char self[16];
 
 	if (proc < 0)
 		return proc;
 	dir = sysfs_list(proc, ".");
 	if (!dir)
 		return -errno;
-	snprintf(self, sizeof(self), "%d", getpid());
 	while ((de = readdir(dir))) {
-		if (isdigit((unsigned char)de->d_name[0]) && !streq(de->d_name, self))
+		if (isdigit((unsigned char)de->d_name[0]) && atoi(de->d_name) != s->self)
 			look_at_process(s, proc, de->d_name);
 	}
 	return 0;
 }
 
+/* Only a fatal signal ends the wait for an mmap_lock: nobody is left waiting without a parent. */
+static void look_work(void *arg)
+{
+	struct search *s = arg;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != s->self)
+		_exit(1);
+	s->result = look_at_processes(s);
+}
+
+static int look_at_mappings(struct search *s)
+{
+	struct search *shared = child_memory(sizeof(*shared));
+	char what[32];
+	int r;
+
+	if (!shared)
+		return -ENOMEM;
+	*shared = *s;
+	shared->mappings = true;
+	r = child_run(look_work, shared, LOOK_MS);
+	if (r == -ETIMEDOUT) {
+		snprintf(what, sizeof(what), "memory of pid %d", shared->at);
+		doubt(s, what);
+		r = 0;
+	} else if (r == 0) {
+		r = shared->result;
+		s->h = shared->h;
+		s->told = shared->told;
+	}
+	munmap(shared, sizeof(*shared));
+	return r;
+}
+
 int holders_find(const struct pci_function *f, struct holders *ret)
 {
-	struct search s = { .told = 0 };
+	struct search s = { .self = getpid() };
 	unsigned int all;
 	int r;
 
@@ -179,7 +277,10 @@ int holders_find(const struct pci_function *f, struct holders *ret)
 		doubt(&s, s.nodes.doubt);
 	look_at_usb(&s, f);
 	if (s.nodes.count > 0) {
-		r = look_at_processes(&s);
+		r = look_at_mappings(&s);
+		/* That may have waited. The descriptors alone take no time: nobody came since. */
+		if (r == 0 && s.h.found == 0)
+			r = look_at_processes(&s);
 		if (r < 0)
 			return r;
 	}

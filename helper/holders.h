@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who uses a function through its native driver, by name and pid, found by device number so that neither the path nor
- * the mount namespace matters. Unbinding under a user is what hangs hosts: nvidia's remove() waits for ever
+ * the namespace matters. Unbinding under a user is what hangs hosts: nvidia's remove() waits for ever
  * (kernel-open/nvidia/nv-pci.c, nv_pci_remove_helper), snd_card_free() and i2c_del_adapter() wait for the last close.
  */
 #ifndef NVFIO_HOLDERS_H
@@ -18,9 +18,10 @@ struct holders {
 };
 
 /*
- * Looks for open descriptors of the function's DRM, framebuffer, sound, i2c and nvidia nodes in every process but this
- * one, and for USB devices below it. nvidiactl, uvm and modeset count for every function bound to nvidia: they may hold
- * any GPU. Without a node to look for no process is looked at. Takes no device lock and waits for nobody.
+ * Looks for open descriptors and mappings of the function's nodes (see nodes.h) in every process but this one, and for
+ * USB devices below it. Without a node to look for no process is looked at. Takes no device lock. The mappings are
+ * looked at by a child, as map_files waits (killably) for the mmap_lock of the process (proc_map_files_readdir() in the
+ * kernel's fs/proc/base.c): after 2 seconds they are in doubt, and the child ends with this process at the latest.
  * 0 with *ret filled in (found == 0 and !doubt: free), or -errno where even /proc cannot be read.
  */
 int holders_find(const struct pci_function *f, struct holders *ret) _must_check_;

@@ -53,11 +53,29 @@ static int parse_numbers(const char *text, unsigned int *ret_major, unsigned int
 	return 0;
 }
 
-/* The node of the directory fd, if it has one, called as udev calls it. */
+/* Where udev and devtmpfs have a class's nodes. */
+static const char *prefix_of(const char *class)
+{
+	static const struct {
+		const char *class, *prefix;
+	} known[] = {
+		{ "drm", "/dev/dri/" },
+		{ "sound", "/dev/snd/" },
+		{ "vfio", "/dev/vfio/" },
+		{ "vfio-dev", "/dev/vfio/devices/" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+		if (streq(class, known[i].class))
+			return known[i].prefix;
+	}
+	return "/dev/";
+}
+
+/* The node of the directory fd, if it has one. */
 static void add_own_node(struct nodes *nodes, int fd, const char *name)
 {
 	char value[32], subsystem[32];
-	const char *prefix = "/dev/";
 	unsigned int major, minor;
 	int r;
 
@@ -68,13 +86,9 @@ static void add_own_node(struct nodes *nodes, int fd, const char *name)
 		doubt(nodes, name);
 		return;
 	}
-	if (sysfs_read_link(fd, "subsystem", subsystem, sizeof(subsystem)) == 0) {
-		if (streq(subsystem, "drm"))
-			prefix = "/dev/dri/";
-		else if (streq(subsystem, "sound"))
-			prefix = "/dev/snd/";
-	}
-	add_node(nodes, major, minor, minor, prefix, name);
+	if (sysfs_read_link(fd, "subsystem", subsystem, sizeof(subsystem)) < 0)
+		subsystem[0] = '\0';
+	add_node(nodes, major, minor, minor, prefix_of(subsystem), name);
 }
 
 /* Links are not followed: they lead to other devices. */
@@ -119,9 +133,23 @@ static int nvidia_minor(const char *bdf)
 	return end == s || minor > NVIDIA_MINOR_MAX ? -1 : (int)minor;
 }
 
+/* Majors of which every node may hold any GPU. */
+static bool holds_any_gpu(const char *name)
+{
+	static const char *const names[] = {
+		"nvidia-uvm", "nvidia-caps", "nvidia-caps-imex-channels", "nvidia-fs", "gdrdrv",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (streq(name, names[i]))
+			return true;
+	}
+	return false;
+}
+
 /*
- * nvidia's nodes are no devices of the kernel's, only majors in /proc/devices. nvidiactl, modeset
- * and uvm may hold any GPU (NV_ESC_ATTACH_GPUS_TO_FD, kernel-open/nvidia/nv.c).
+ * nvidia's nodes are no devices of the kernel's, only majors in /proc/devices. nvidiactl and
+ * modeset may hold any GPU, too (NV_ESC_ATTACH_GPUS_TO_FD, kernel-open/nvidia/nv.c).
  */
 static void add_nvidia_node(struct nodes *nodes, const char *bdf, unsigned int major,
 			    const char *name)
@@ -130,7 +158,7 @@ static void add_nvidia_node(struct nodes *nodes, const char *bdf, unsigned int m
 	char number[16];
 	int minor;
 
-	if (streq(name, "nvidia-uvm")) {
+	if (holds_any_gpu(name)) {
 		add_node(nodes, major, 0, UINT_MAX, "/dev/", name);
 		return;
 	}
@@ -174,11 +202,33 @@ static void add_nvidia_nodes(struct nodes *nodes, const struct pci_function *f)
 	}
 }
 
+/* The group's node is not below the function. It opens all of the group that are on VFIO. */
+static void add_vfio_group(struct nodes *nodes, const struct pci_function *f)
+{
+	/* vfio_group_create() calls it so where there is no IOMMU behind it. */
+	static const char *const prefix[] = { "", "noiommu-" };
+	char path[64];
+
+	if (!f->on_vfio || !f->group[0])
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(prefix); i++) {
+		_cleanup_close_ int fd = -1;
+
+		snprintf(path, sizeof(path), "/sys/class/vfio/%s%s", prefix[i], f->group);
+		fd = sysfs_open_dir(path);
+		if (fd >= 0)
+			add_own_node(nodes, fd, strrchr(path, '/') + 1);
+		else if (fd != -ENOENT)
+			doubt(nodes, path);
+	}
+}
+
 void nodes_find(const struct pci_function *f, struct nodes *ret)
 {
 	ret->count = 0;
 	ret->doubt[0] = '\0';
 	walk(ret, f->dirfd, ".", 0);
+	add_vfio_group(ret, f);
 	add_nvidia_nodes(ret, f);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * By which character devices a function can be in use under its native driver. Numbers, not paths:
- * a process in another mount namespace has other paths.
+ * By which character devices a function can be in use under its driver. Numbers, not paths: a process in another mount
+ * namespace has other paths.
  */
 #ifndef NVFIO_NODES_H
 #define NVFIO_NODES_H
@@ -22,9 +22,9 @@ struct nodes {
 };
 
 /*
- * Everything below the function that has a `dev` attribute (DRM, framebuffer, sound, i2c, ...) and,
- * where its driver is nvidia, that driver's nodes: its own minor, and nvidiactl, modeset and uvm,
- * which may hold any GPU. Reads nothing that takes a device lock.
+ * Everything below the function that has a `dev` attribute (DRM, framebuffer, sound, i2c, VFIO's own device, ...).
+ * Where it is on VFIO, its group's node as well. Where its driver is nvidia, that driver's nodes: its own minor, and
+ * nvidiactl, modeset, uvm, MIG capabilities and GPUDirect, which may hold any GPU. Takes no device lock.
  */
 void nodes_find(const struct pci_function *f, struct nodes *ret);
 

@@ -196,6 +196,28 @@ untouched_when() {
 	assert_log_lines 1
 }
 
+@test "a GPU that is mapped is not touched" {
+	native_gpu
+	map /dev/nvidia0 812
+	untouched_when deferred held
+	assert_log "/dev/nvidia0 mapped in pid 812 (mapper)"
+}
+
+@test "takeover = idle touches nothing where it is in doubt" {
+	native_gpu
+	set_config <<<$'[policy]\ntakeover = idle'
+	# No directory: as good as one that cannot be read.
+	mkdir -p "$TREE/proc/812/fd"
+	: >"$TREE/proc/812/map_files"
+	reapply $GPU
+	assert_state deferred held
+	assert_untouched
+	assert_log "pid 812 could not be looked at"
+	rm "$TREE/proc/812/map_files"
+	reapply $GPU
+	assert_state bound
+}
+
 @test "a takeover that is not allowed touches nothing" {
 	native_gpu
 	reapply $GPU
@@ -682,6 +704,16 @@ attach_nvidia() {
 	mkdir -p "$TREE/proc/812/fd"
 	printf 'sleep\n' >"$TREE/proc/812/comm"
 	FAKE_HOOK="read:driver_override sh ln -s $TREE/dev/nvidia0 $TREE/proc/812/fd/3" hotplug $GPU
+	assert_state deferred held
+	assert_native $GPU nvidia
+	[[ $(writes | grep -vc '^#') == 0 ]] || explain "something was written"
+}
+
+@test "a mapping that comes while we prepare is seen" {
+	native_gpu
+	mkdir -p "$TREE/proc/812/fd" "$TREE/proc/812/map_files"
+	printf 'sleep\n' >"$TREE/proc/812/comm"
+	FAKE_HOOK="read:driver_override sh ln -s $TREE/dev/nvidia0 $TREE/proc/812/map_files/1000-2000" hotplug $GPU
 	assert_state deferred held
 	assert_native $GPU nvidia
 	[[ $(writes | grep -vc '^#') == 0 ]] || explain "something was written"

@@ -5,7 +5,10 @@
  */
 #include "tree.h"
 
+#include <linux/capability.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include "holders.h"
 #include "nodes.h"
 
@@ -46,7 +49,7 @@ static const char *node(const char *name, unsigned int major, unsigned int minor
 
 static struct holders find(const char *driver)
 {
-	struct pci_function f = { .name = BDF };
+	struct pci_function f = { .name = BDF, .group = "17", .on_vfio = streq(driver, "vfio-pci") };
 	struct holders h = { .found = 99 };
 
 	tree_dir(DEV);
@@ -104,22 +107,147 @@ static void one_process(void)
 	CHECK(h.found == 1 && !h.doubt);
 }
 
-static void nodes_have_udevs_names(void)
+/* A process that has mapped a file and closed it. */
+static void mapping(const char *pid, const char *comm, const char *target)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/proc/%s/comm", pid);
+	tree_file(path, comm);
+	snprintf(path, sizeof(path), "/proc/%s/fd", pid);
+	tree_dir(path);
+	snprintf(path, sizeof(path), "/proc/%s/map_files/7f0000000000-7f0000001000", pid);
+	tree_link(path, target);
+}
+
+static void mapped_but_closed(void)
+{
+	TREE;
+	struct holders h;
+
+	tree_file(DEV "/drm/card0/dev", "1:3\n");
+	mapping("812", "python3\n", "/dev/zero");
+	CHECK(is_free("nouveau"));
+	mapping("813", "python3\n", node("elsewhere", 1, 3));
+	h = find("nouveau");
+	CHECK_STR(h.text, "/dev/card0 mapped in pid 813 (python3)");
+	CHECK(h.found == 1 && !h.doubt);
+	/* Once for each process. */
+	process("813", "python3\n", "7", "/dev/null");
+	h = find("nouveau");
+	CHECK_STR(h.text, "/dev/card0 open in pid 813 (python3)");
+	CHECK(h.found == 1);
+}
+
+/* Not even the target of a link can be read, as without the right to trace the process. */
+static void mappings_that_cannot_be_looked_at(void)
 {
 	TREE;
 
-	tree_file(DEV "/drm/renderD128/dev", "1:3\n");
-	tree_link(DEV "/drm/renderD128/subsystem", "../../../../../../class/drm");
-	process("812", "Xorg\n", "7", "/dev/null");
-	CHECK_STR(text_of("nouveau"), "/dev/dri/renderD128 open in pid 812 (Xorg)");
+	tree_file(DEV "/drm/card0/dev", "1:3\n");
+	tree_dir("/proc/812/fd");
+	tree_file("/proc/812/map_files", "");
+	CHECK(find("nouveau").found == 0);
+	CHECK_STR(text_of("nouveau"), "pid 812 could not be looked at");
+	mapping("813", "x", "/dev/null");
+	CHECK(find("nouveau").found == 1 && find("nouveau").doubt);
+}
+
+/* A real process, this one, seen by a child without the capabilities that map_files want. */
+static void mappings_without_capability(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+	TREE;
+	char path[32];
+	int status;
+	pid_t pid;
+
+	tree_file(DEV "/drm/card0/dev", "1:99999\n");
+	snprintf(path, sizeof(path), "/proc/%d", getpid());
+	tree_link(path, path);
+	pid = fork();
+	if (pid == 0) {
+		if (syscall(SYS_capget, &header, data) < 0)
+			_exit(1);
+		data[0].effective &= ~(1U << CAP_SYS_ADMIN);
+		data[CAP_CHECKPOINT_RESTORE / 32].effective &= ~(1U << CAP_CHECKPOINT_RESTORE % 32);
+		_exit(syscall(SYS_capset, &header, data) == 0 && find("nouveau").doubt ? 0 : 1);
+	}
+	CHECK(pid > 0 && waitpid(pid, &status, 0) == pid);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* The process shows no descriptors of its own: its first thread has ended. */
+static void threads(void)
+{
+	TREE;
+
+	tree_file(DEV "/drm/card0/dev", "1:3\n");
+	tree_file("/proc/812/comm", "java\n");
+	tree_dir("/proc/812/fd");
+	tree_dir("/proc/812/task/812/fd");
+	tree_link("/proc/812/task/814/fd/3", "/dev/zero");
+	CHECK(is_free("nouveau"));
+	tree_link("/proc/812/task/815/fd/3", "/dev/null");
+	CHECK_STR(text_of("nouveau"), "/dev/card0 open in pid 812 (java)");
+	CHECK(find("nouveau").found == 1);
+}
+
+static void nodes_have_udevs_names(void)
+{
+	static const struct {
+		const char *dir, *class, *text;
+	} nodes[] = {
+		{ "drm/renderD128", "drm", "/dev/dri/renderD128 open in pid 812 (x)" },
+		{ "drm/card1/card1-DP-1/drm_dp_aux0", "drm_dp_aux_dev",
+		  "/dev/drm_dp_aux0 open in pid 812 (x)" },
+		{ "graphics/fb0", "graphics", "/dev/fb0 open in pid 812 (x)" },
+		{ "sound/card2/controlC2", "sound", "/dev/snd/controlC2 open in pid 812 (x)" },
+		{ "i2c-5/i2c-dev/i2c-5", "i2c-dev", "/dev/i2c-5 open in pid 812 (x)" },
+		{ "vfio-dev/vfio0", "vfio-dev", "/dev/vfio/devices/vfio0 open in pid 812 (x)" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(nodes); i++) {
+		TREE;
+		char path[256];
+
+		snprintf(path, sizeof(path), DEV "/%s/dev", nodes[i].dir);
+		tree_file(path, "1:3\n");
+		snprintf(path, sizeof(path), DEV "/%s/subsystem", nodes[i].dir);
+		tree_link(path, nodes[i].class);
+		process("812", "x", "7", "/dev/null");
+		CHECK_STR(text_of("nouveau"), nodes[i].text);
+	}
+}
+
+static void vfio_group(void)
+{
+	static const char *const names[] = { "17", "noiommu-17" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		TREE;
+		char path[64], text[64];
+
+		snprintf(path, sizeof(path), "/sys/class/vfio/%s/dev", names[i]);
+		tree_file(path, "1:3\n");
+		snprintf(path, sizeof(path), "/sys/class/vfio/%s/subsystem", names[i]);
+		tree_link(path, "../../../../class/vfio");
+		process("812", "qemu", "7", "/dev/null");
+		snprintf(text, sizeof(text), "/dev/vfio/%s open in pid 812 (qemu)", names[i]);
+		CHECK_STR(text_of("vfio-pci"), text);
+		/* Others of the group may be on VFIO and in use while this one is not. */
+		CHECK(is_free("nouveau"));
+	}
 }
 
 /* Each below another directory, as the kernel has them. */
 static void every_class(void)
 {
 	static const char *const dirs[] = {
-		"drm/card1", "drm/card1/card1-DP-1/drm_dp_aux0", "graphics/fb0",
-		"sound/card2/pcmC2D3p", "sound/card2/controlC2", "i2c-5/i2c-dev/i2c-5",
+		"drm/card1", "drm/renderD128", "drm/card1/card1-DP-1/drm_dp_aux0", "graphics/fb0",
+		"sound/card2/pcmC2D3p", "sound/card2/controlC2", "sound/card2/hwC2D0",
+		"i2c-5/i2c-dev/i2c-5",
 		"drm/card1/card1-DP-1/i2c-6/i2c-dev/i2c-6", "vfio-dev/vfio0",
 	};
 
@@ -201,6 +329,10 @@ static void nvidia_nodes_of_all(void)
 		{ 195, 254, "/dev/nvidia-modeset open in pid 812 (x)" },
 		{ 508, 0, "/dev/nvidia-uvm open in pid 812 (x)" },
 		{ 508, 1, "/dev/nvidia-uvm open in pid 812 (x)" },
+		{ 506, 3, "/dev/nvidia-caps open in pid 812 (x)" },
+		{ 505, 0, "/dev/nvidia-caps-imex-channels open in pid 812 (x)" },
+		{ 504, 2, "/dev/nvidia-fs open in pid 812 (x)" },
+		{ 503, 0, "/dev/gdrdrv open in pid 812 (x)" },
 		{ 507, 0, "" }, /* nvidia-nvswitch */
 		{ 195, 4, "" },
 		{ 1, 255, "" },
@@ -210,6 +342,7 @@ static void nvidia_nodes_of_all(void)
 		TREE;
 
 		tree_file("/proc/devices", "Character devices:\n195 nvidia\n195 nvidiactl\n"
+			  "503 gdrdrv\n504 nvidia-fs\n505 nvidia-caps-imex-channels\n506 nvidia-caps\n"
 			  "507 nvidia-nvswitch\n508 nvidia-uvm\n\nBlock devices:\n  1 nvidia\n");
 		tree_file(INFORMATION, "Device Minor: \t 3\n");
 		process("812", "x", "7", node("n", nodes[i].major, nodes[i].minor));
@@ -387,7 +520,9 @@ static void unbind_lock(void)
 	CHECK(holders_lock_unbind(BDF) == -ENOSPC);
 }
 
-TEST_MAIN(TEST(nobody), TEST(one_process), TEST(nodes_have_udevs_names), TEST(every_class),
+TEST_MAIN(TEST(nobody), TEST(one_process), TEST(mapped_but_closed),
+	  TEST(mappings_that_cannot_be_looked_at), TEST(mappings_without_capability), TEST(threads),
+	  TEST(nodes_have_udevs_names), TEST(vfio_group), TEST(every_class),
 	  TEST(what_does_not_count), TEST(this_process_is_none), TEST(nvidia_own_minor),
 	  TEST(nvidia_any_minor_where_it_does_not_say), TEST(nvidia_nodes_of_all), TEST(nvswitch),
 	  TEST(nvidia_without_its_nodes), TEST(usb_devices), TEST(many_users), TEST(doubts),

@@ -314,6 +314,13 @@ hold() {
 	ln -s "$TREE$1" "$fds/$n"
 }
 
+# map NODE PID: the process has mapped the node, and closed it.
+map() {
+	mkdir -p "$TREE/proc/$2/fd" "$TREE/proc/$2/map_files"
+	printf 'mapper\n' >"$TREE/proc/$2/comm"
+	ln -s "$TREE$1" "$TREE/proc/$2/map_files/7f1000000000-7f1000001000"
+}
+
 # nvidia_node BDF MINOR: nvidia.ko has the GPU as /dev/nvidia<MINOR>.
 nvidia_node() {
 	mkdir -p "$TREE/proc/driver/nvidia/gpus/$1"
