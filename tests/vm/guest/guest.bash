@@ -76,9 +76,11 @@ bench_prepare()
 # record of a test. Every scenario file starts from here.
 bench_reset()
 {
-	local card module
+	local card module switch
 
-	[[ ! -e $NVIDIA/hang_remove ]] || nvidia_set hang_remove N
+	for switch in hang_remove hang_mmap kernel_client; do
+		[[ ! -e $NVIDIA/$switch ]] || nvidia_set $switch N
+	done
 	for card in "$BENCH"/card.*; do
 		[[ ! -e $card ]] || unplug_card "${card##*.}"
 	done

@@ -24,6 +24,10 @@ static int variant_open(struct vfio_device *core_vdev)
 	return 0;
 }
 
+static bool fail_probe;
+module_param(fail_probe, bool, 0644);
+MODULE_PARM_DESC(fail_probe, "probe() fails");
+
 static const struct vfio_device_ops variant_ops = {
 	.name = "nvfio-test-variant",
 	.init = vfio_pci_core_init_dev,
@@ -44,6 +48,8 @@ static int variant_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct vfio_pci_core_device *vdev;
 	int r;
 
+	if (fail_probe)
+		return -EIO;
 	vdev = vfio_alloc_device(vfio_pci_core_device, vdev, &pdev->dev, &variant_ops);
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);

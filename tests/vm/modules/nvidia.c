@@ -6,7 +6,8 @@
  * class 0300 and 0302, major 195 with a minor per GPU and nvidiactl, and
  * /proc/driver/nvidia/gpus/<BDF>/information. Like the real one it makes no
  * device nodes (nvidia-modprobe does), and its remove() waits for as long as
- * a node is open. It counts probes and removes, and can be told to misbehave.
+ * a node is open or mapped. It counts probes and removes, can offer the
+ * unbindLock of a vGPU host, and can be told to misbehave.
  */
 #define pr_fmt(fmt) "NVRM: " fmt
 
@@ -44,6 +45,15 @@ MODULE_PARM_DESC(fail_probe, "probe() fails");
 static bool hang_remove;
 module_param(hang_remove, bool, 0644);
 MODULE_PARM_DESC(hang_remove, "remove() waits until this is N again");
+static bool hang_mmap;
+module_param(hang_mmap, bool, 0644);
+MODULE_PARM_DESC(hang_mmap, "mmap() waits until this is N again, and with it all who look at the process's memory");
+static bool kernel_client;
+module_param(kernel_client, bool, 0644);
+MODULE_PARM_DESC(kernel_client, "something in the kernel uses every GPU, as nvidia-modeset may");
+static bool unbind_lock;
+module_param(unbind_lock, bool, 0644);
+MODULE_PARM_DESC(unbind_lock, "GPUs probed from now on have an unbindLock");
 static bool vgpu;
 module_param(vgpu, bool, 0644);
 MODULE_PARM_DESC(vgpu, "a vGPU build: accepts virtual functions");
@@ -53,6 +63,8 @@ struct gpu {
 	struct proc_dir_entry *dir;
 	int minor;
 	int users;
+	bool unbind_locked;
+	char unbind_lock_value; /* written, until the file is closed */
 };
 
 static struct gpu *gpus[NV_CTL_MINOR];
@@ -68,7 +80,7 @@ static int nv_open(struct inode *inode, struct file *file)
 	if (minor == NV_CTL_MINOR)
 		return 0;
 	mutex_lock(&gpus_lock);
-	if (gpus[minor]) {
+	if (gpus[minor] && !gpus[minor]->unbind_locked) {
 		gpus[minor]->users++;
 		file->private_data = gpus[minor];
 		r = 0;
@@ -89,9 +101,24 @@ static int nv_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+/* There is nothing behind the mapping, but it keeps the file. */
+static int nv_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct gpu *gpu = file->private_data;
+
+	if (!gpu)
+		return -EINVAL;
+	if (hang_mmap)
+		nv_print(gpu->pdev, "mmap hangs");
+	while (hang_mmap)
+		schedule_timeout_interruptible(msecs_to_jiffies(100));
+	return 0;
+}
+
 static const struct file_operations nv_fops = {
 	.owner = THIS_MODULE,
 	.open = nv_open,
+	.mmap = nv_mmap,
 	.release = nv_release,
 	.llseek = noop_llseek,
 };
@@ -106,6 +133,50 @@ static int information_show(struct seq_file *m, void *data)
 	seq_puts(m, "GPU Excluded:\t No\n");
 	return 0;
 }
+
+static int unbind_lock_show(struct seq_file *m, void *data)
+{
+	const struct gpu *gpu = m->private;
+
+	seq_printf(m, "%d\n", gpu->unbind_locked);
+	return 0;
+}
+
+static int unbind_lock_open(struct inode *inode, struct file *file)
+{
+	return single_open(file, unbind_lock_show, pde_data(inode));
+}
+
+/* Nothing happens before the file is closed, and the close succeeds in any case. */
+static ssize_t unbind_lock_write(struct file *file, const char __user *buf, size_t count, loff_t *pos)
+{
+	struct gpu *gpu = pde_data(file_inode(file));
+
+	return count == 0 || get_user(gpu->unbind_lock_value, buf) ? -EFAULT : count;
+}
+
+static int unbind_lock_release(struct inode *inode, struct file *file)
+{
+	struct gpu *gpu = pde_data(inode);
+
+	mutex_lock(&gpus_lock);
+	if (gpu->unbind_lock_value == '0')
+		gpu->unbind_locked = false;
+	else if (gpu->unbind_lock_value == '1' && gpu->users == 0 && !kernel_client)
+		gpu->unbind_locked = true;
+	else if (gpu->unbind_lock_value == '1')
+		nv_print(gpu->pdev, "Could not acquire UnbindLock");
+	gpu->unbind_lock_value = '\0';
+	mutex_unlock(&gpus_lock);
+	return single_release(inode, file);
+}
+
+static const struct proc_ops unbind_lock_ops = {
+	.proc_open = unbind_lock_open,
+	.proc_read = seq_read,
+	.proc_write = unbind_lock_write,
+	.proc_release = unbind_lock_release,
+};
 
 /* Takes the lowest free minor, as the real driver does. */
 static int gpu_add(struct gpu *gpu)
@@ -130,7 +201,7 @@ static bool gpu_in_use(struct gpu *gpu)
 	bool busy;
 
 	mutex_lock(&gpus_lock);
-	busy = gpu->users > 0;
+	busy = gpu->users > 0 || kernel_client;
 	/* Given up only now: a later open must find the GPU, or not at all. */
 	if (!busy && gpus[gpu->minor] == gpu)
 		gpus[gpu->minor] = NULL;
@@ -168,6 +239,8 @@ static int nv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	gpu->dir = proc_mkdir(pci_name(pdev), proc_gpus);
 	if (gpu->dir)
 		proc_create_single_data("information", 0444, gpu->dir, information_show, gpu);
+	if (gpu->dir && unbind_lock)
+		proc_create_data("unbindLock", 0644, gpu->dir, &unbind_lock_ops, gpu);
 	pci_set_drvdata(pdev, gpu);
 	return 0;
 }
@@ -179,7 +252,7 @@ static void nv_remove(struct pci_dev *pdev)
 	mutex_lock(&gpus_lock);
 	removes++;
 	mutex_unlock(&gpus_lock);
-	nv_print(pdev, "remove");
+	nv_print(pdev, gpu->unbind_locked ? "remove, unbindLock taken" : "remove");
 	if (pci_num_vf(pdev))
 		pci_disable_sriov(pdev);
 	if (gpu_in_use(gpu))
