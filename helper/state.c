@@ -126,6 +126,12 @@ int state_load(const struct pci_function *f, struct record *ret)
 	return 0;
 }
 
+/* Where a record is written before it takes its place. */
+static void unfinished_name(const char *bdf, char buf[static BDF_SIZE + 8])
+{
+	snprintf(buf, BDF_SIZE + 8, ".%s.new", bdf);
+}
+
 int state_save(const struct pci_function *f, const struct record *rec)
 {
 	_cleanup_close_ int dir = open_dir(true), fd = -1;
@@ -142,7 +148,7 @@ int state_save(const struct pci_function *f, const struct record *rec)
 		       rec->driver, rec->override, rec->autoprobe_off, rec->companions_stay);
 	if (len < 0 || (size_t)len >= sizeof(text))
 		return -EOVERFLOW;
-	snprintf(tmp, sizeof(tmp), ".%s.new", f->name);
+	unfinished_name(f->name, tmp);
 	/* Only the holder of the function's lock writes, so a file of this name is a killed writer's. */
 	(void)unlinkat(dir, tmp, 0);
 	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
@@ -259,9 +265,13 @@ int state_forget(const char *bdf)
 		return 0;
 	if (lock < 0)
 		return lock;
-	lock_name(bdf, name);
 	if (unlinkat(dir, bdf, 0) < 0 && errno != ENOENT)
 		return -errno;
+	/* A writer that was killed left this, and nobody will write here again. */
+	unfinished_name(bdf, name);
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	lock_name(bdf, name);
 	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
