@@ -3,7 +3,8 @@
 #
 # What a scenario can do in a guest of the VM bench: plug and unplug cards
 # (plug.bash), look at what became of their functions and wait for it (here),
-# change the guest and put it back (guest.bash). A scenario begins with
+# change the guest and put it back (guest.bash), interrupt the helper and look
+# for what it left (points.bash). A scenario begins with
 # "load ../guest/lib" and gets setup_file() and teardown() of guest.bash.
 # Programs are slow to start under emulation: what bash can do alone, it does.
 
@@ -18,6 +19,8 @@ PATH=$PATH:$BUILD
 . "$REPO/tests/vm/guest/plug.bash"
 # shellcheck source=guest/guest.bash
 . "$REPO/tests/vm/guest/guest.bash"
+# shellcheck source=guest/points.bash
+. "$REPO/tests/vm/guest/points.bash"
 
 # A pipe nobody writes to: "read -t" on it is a sleep without a program.
 [[ -n ${BENCH_NEVER:-} ]] || exec {BENCH_NEVER}<> <(:)

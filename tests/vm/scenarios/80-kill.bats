@@ -1,0 +1,143 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# boot: iommu
+#
+# The helper is killed, parent or child, before each of its system calls that changes something; before the next one is
+# after this one. One udevadm trigger later the function is on VFIO, or deferred with the override it had, and nothing is left.
+
+load ../guest/lib
+
+setup_file()
+{
+	bench_reset
+	points_prepare
+	mkdir -p "$BENCH/out/80-kill"
+	# A card is taken from the kernel and found again by it: hotplug without the emulator's part.
+	plug_card 1 gpu
+	settle
+}
+
+teardown_file()
+{
+	points_end
+}
+
+setup()
+{
+	BDF=$(bdf_of 1)
+}
+
+trigger()
+{
+	udevadm trigger --subsystem-match=pci --attr-match=vendor=0x10de --settle
+}
+
+hotplug()
+{
+	[[ ! -e $SYS/$BDF ]] || echo 1 >"$SYS/$BDF/remove"
+	# Its native driver's `unbind` may start a helper, which is not meant.
+	settle
+	echo 1 >/sys/bus/pci/rescan
+	settle
+}
+
+on_vfio()
+{
+	[[ $(driver_of "$BDF") == vfio-pci && $(state_of "$BDF") == bound ]]
+}
+
+native_as_before()
+{
+	[[ $(driver_of "$BDF") == nvidia && $(override_of "$BDF") == none && ! -e /run/nvfio/$BDF ]]
+}
+
+on_vfio_or_deferred()
+{
+	on_vfio || { native_as_before && [[ $(state_of "$BDF") == deferred ]]; }
+}
+
+# each_point VERB MINIMUM EVENT CONVERGED: the helper that EVENT starts is killed at its first point, its second, ... until
+# it gets through; after each a trigger, and CONVERGED must hold. There have to be MINIMUM points.
+each_point()
+{
+	local n
+
+	for ((n = 1; ; n += ${STEP:-1})); do
+		at_point $n before kill "$1"
+		$3
+		at_point_off
+		[[ -e $POINT ]] || break
+		echo "$BATS_TEST_DESCRIPTION: $n $(<"$POINT")" >>"$BENCH/out/80-kill/points"
+		trigger
+		$4 && wait_for 5 no_strays && continue
+		echo "killed $(<"$POINT"): not converged"
+		strays
+		cards
+		return 1
+	done
+	$4 || return 1
+	((n > $2))
+}
+
+@test "hotplug without a native driver" {
+	echo "blacklist nvidia" >/etc/modprobe.d/nvfio-test-native.conf
+	udevadm control --reload
+	modprobe -r vfio-pci || { echo "$BDF" >/sys/bus/pci/drivers/vfio-pci/unbind; modprobe -r vfio-pci; }
+	each_point event 15 hotplug on_vfio
+	vfio-client "$BDF"
+}
+
+@test "hotplug with an idle native driver, takeover = idle" {
+	rm /etc/modprobe.d/nvfio-test-native.conf
+	modprobe nvidia
+	printf '[policy]\ntakeover = idle\n' >/etc/nvfio.conf
+	# One driver more than above: every other point will do in the short form.
+	STEP=${SOAK:-2} each_point event 15 hotplug on_vfio
+	rm /etc/nvfio.conf
+}
+
+@test "hotplug with an idle native driver: on VFIO, or deferred as it was before" {
+	each_point event 15 hotplug on_vfio_or_deferred
+}
+
+# What a helper that was killed between override and bind leaves, and an administrator who wants the native driver.
+undo()
+{
+	echo vfio-pci >"$SYS/$BDF/driver_override"
+	if [[ $LEFT_WITH == none ]]; then
+		echo "$BDF" >/sys/bus/pci/drivers/nvidia/unbind
+	fi
+	printf '%s\n' state=acting "inode=$(stat -c %i "$SYS/$BDF/")" vendor=10de device=2331 wanted=vfio-pci driver=nvidia \
+		override= autoprobe-off=0 companions-stay=0 >"/run/nvfio/$BDF"
+	trigger
+}
+
+@test "giving back what an interrupted helper left" {
+	printf '[policy]\ngpu = native\n' >/etc/nvfio.conf
+	hotplug
+	native_as_before
+	LEFT_WITH=nvidia each_point event 6 undo native_as_before
+	LEFT_WITH=none each_point event 6 undo native_as_before
+	rm /etc/nvfio.conf
+}
+
+@test "forgetting a function that went away" {
+	hotplug
+	on_vfio
+	each_point forget 4 hotplug on_vfio
+}
+
+@test "a record killed while it was written goes with its function" {
+	local n
+
+	for ((n = 1; n < 20; n++)); do
+		at_point $n before kill
+		hotplug
+		[[ $(<"$POINT") != *renameat* ]] || break
+	done
+	at_point_off
+	[[ -e /run/nvfio/.$BDF.new ]]
+	unplug_card 1
+	settle
+	[[ -z $(find /run/nvfio -name '*0000:*') ]]
+}
