@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# boot: iommu
+# boot: iommu-2
 #
 # Whoever uses a GPU is found, in whatever way and from wherever; what cannot be looked at counts as use; nvidia's
 # unbindLock is taken where it is offered. Without that a native driver's remove() would wait for the user, for ever.

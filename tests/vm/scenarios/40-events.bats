@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# boot: iommu
+# boot: iommu-2
 #
 # Which event does what: triggers, boot, replays, replacement. The kernel's
 # exec trace counts the helper's starts.

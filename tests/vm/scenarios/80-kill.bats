@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# boot: iommu
+# boot: iommu-2
 #
 # The helper is killed, parent or child, before each of its system calls that changes something; before the next one is
 # after this one. One udevadm trigger later the function is on VFIO, or deferred with the override it had, and nothing is left.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# boot: iommu
+# boot: iommu-2
 #
 # The card goes while the helper is stopped between two steps, and another one comes to the same address before it goes on.
 # Nothing may be written to that one: it has the same native driver and is configured to keep it.
@@ -20,7 +20,8 @@ teardown_file()
 	points_end
 }
 
-# another_card_at POINT: stopped there, replaced, gone on; prints how it ended.
+# another_card_after POINT CALL: stopped after that point, which has to be this call, replaced, gone on. The points before
+# the lock are the child that looks for users: fork, exit.
 another_card_after()
 {
 	local removes
@@ -29,6 +30,7 @@ another_card_after()
 	plug_card 1 gpu
 	wait_for 20 test -e "$POINT"
 	echo "stopped $(<"$POINT")"
+	[[ $(<"$POINT") == *"$2"* ]]
 	unplug_card 1
 	plug_card 1 vga
 	wait_for 20 driver_is "$(bdf_of 1)" nvidia
@@ -46,21 +48,21 @@ another_card_after()
 }
 
 @test "another card at the address while the helper is stopped after the lock" {
-	another_card_after 2 # openat, fcntl
+	another_card_after 4 fcntl # openat, fcntl
 }
 
 @test "... after its record" {
-	another_card_after 7 # fork, unlinkat, openat, write, renameat
+	another_card_after 11 renameat # fork, the second look's fork and exit, unlinkat, openat, write, renameat
 }
 
 @test "... after driver_override" {
-	another_card_after 8
+	another_card_after 12 write
 }
 
 @test "... after the unbind" {
-	another_card_after 9
+	another_card_after 13 write
 }
 
 @test "... after it landed" {
-	another_card_after 10
+	another_card_after 14 write
 }
