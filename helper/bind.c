@@ -20,6 +20,7 @@ struct act {
 	struct judgement *j;
 	struct record rec;
 	char current[DRIVER_NAME_SIZE]; /* driver_override as found */
+	bool resumed;                   /* it goes on from an interrupted act's record */
 	bool unbind_locked;
 	int lock;                       /* held by the child until it ends */
 	int64_t deadline;
@@ -158,6 +159,7 @@ static int write_ahead(struct act *a)
 	bool resume = s->facts.ours && streq(a->current, s->record.wanted);
 	int r;
 
+	a->resumed = resume;
 	a->result.step = "record";
 	*rec = (struct record){ .state = RECORD_ACTING, .autoprobe_off = s->record.autoprobe_off };
 	r = copy_name(rec->wanted, sizeof(rec->wanted), a->result.driver);
@@ -180,9 +182,6 @@ static int lock_unbind(struct act *a)
 	a->result.step = "unbind-lock";
 	r = holders_lock_unbind(s->fn.name);
 	if (r == -EBUSY) {
-		r = state_settle(&s->fn, &a->rec);
-		if (r < 0)
-			return r;
 		end(a, BIND_DEFERRED, policy_reason_name(REASON_HELD), 0);
 		snprintf(a->result.message, sizeof(a->result.message), "deferred: %s (nvidia refuses its unbindLock)",
 			 policy_reason_text(REASON_HELD));
@@ -190,6 +189,18 @@ static int lock_unbind(struct act *a)
 	}
 	a->unbind_locked = r > 0;
 	return r < 0 ? r : 0;
+}
+
+/*
+ * The act ends before anything was written to the function: its record goes. That of an interrupted act stays, for
+ * clean_up() to give back by.
+ */
+static void drop_record(struct act *a)
+{
+	struct pci_function *fn = &a->j->self.fn;
+
+	if (a->rec.state != RECORD_NONE && !a->resumed && state_settle(fn, &a->rec) < 0)
+		log_message(LOG_WARNING, fn->name, "could not update its record in /run/nvfio");
 }
 
 /* From override to attached. 0, or -errno with result.step naming the step. */
@@ -217,7 +228,7 @@ static int take(struct act *a)
 		r = steps_attach(fn, wanted, a->deadline);
 		if (r != -EEXIST)
 			return r;
-		/* A native driver attached between our look and the override. It has the override against it now, but may be in use. */
+		/* A native driver was quicker than the override; it may be in use by now. */
 		r = judge_again(a->j);
 		if (r < 0)
 			return r;
@@ -352,14 +363,15 @@ static void sequence(struct act *a)
 		r = write_ahead(a);
 	if (r == 0)
 		r = lock_unbind(a);
-	if (r > 0)
+	if (r > 0) {
+		drop_record(a);
 		return;
+	}
 	if (r < 0) {
 		/* Nothing was written to the function yet. */
 		if (a->unbind_locked)
 			holders_unlock_unbind(fn->name);
-		if (a->rec.state != RECORD_NONE && state_settle(fn, &a->rec) < 0)
-			log_message(LOG_WARNING, fn->name, "could not update its record in /run/nvfio");
+		drop_record(a);
 		if (pci_check(fn) == -ENODEV) {
 			gone(a);
 			return;

@@ -190,3 +190,18 @@ companion_is_back() {
 	assert_state left function0
 	[[ -z $(override_of $UCSI) ]]
 }
+
+@test "an interrupted act whose GPU is in use by now is given back, and a refused unbindLock writes nothing" {
+	add_function $GPU 10de:2331 030200 --group 1 --driver nvidia
+	nvidia_node $GPU 0
+	unbind_lock $GPU busy
+	hotplug $GPU
+	assert_state deferred held
+	[[ $(writes) != *driver_override* && -z $(records) ]]
+	make_record $GPU acting driver=nvidia
+	set_attribute $GPU driver_override 'vfio-pci\n'
+	hotplug $GPU
+	assert_state deferred held
+	[[ -z $(override_of $GPU) && -z $(records) ]]
+	assert_driver $GPU nvidia
+}
