@@ -61,5 +61,5 @@ demo: all
 vm-shell: all
 	@tests/vm/run --shell $(if $(BOOT),--boot $(BOOT))
 
-# Long runs, and every one of the fuzzers.
+# fuzz-short is part of check, fuzz is the long form.
 include tests/fuzz/fuzz.mk
