@@ -276,23 +276,18 @@ static void roll_back(struct act *a, int error)
 /* Companions do not see function 0 land; tell those that wait for it. Receivers send none, so nothing loops. */
 static void follow_up(const struct pci_function *fn)
 {
+	_cleanup_pci_ struct pci_function other = { .dirfd = -1 };
 	struct bdf bdf = fn->bdf;
+	int r;
 
 	if (bdf.function != 0)
 		return;
-	for (bdf.function = 1; bdf.function < 8; bdf.function++) {
-		_cleanup_pci_ struct pci_function other = { .dirfd = -1 };
-		char name[BDF_SIZE];
-		const char *attr;
-		int r;
-
-		pci_format_bdf(&bdf, name);
-		if (pci_open(name, &other, &attr) < 0 || other.on_vfio || policy_role(&other, fn) != ROLE_COMPANION)
-			continue;
-		r = uevent_follow_up(other.dirfd);
+	while (judge_next_companion(fn, &bdf, &other)) {
+		r = other.on_vfio ? 0 : uevent_follow_up(other.dirfd);
 		if (r < 0 && r != -ENODEV && r != -ENOENT)
-			log_message(LOG_WARNING, name, "could not send a follow-up event: %s; `udevadm trigger` does",
+			log_message(LOG_WARNING, other.name, "could not send a follow-up event: %s; `udevadm trigger` does",
 				    strerror(-r));
+		pci_close(&other);
 	}
 }
 

@@ -55,20 +55,16 @@ bool console_in_iomem(char *iomem, const char *bdf)
  */
 static bool has_fbcon(void)
 {
-	_cleanup_close_ int fd = sysfs_open_dir("/sys/class/vtconsole");
-	_cleanup_dir_ DIR *dir = NULL;
+	_cleanup_dir_ DIR *dir = sysfs_list_path("/sys/class/vtconsole");
 	struct dirent *de;
 
-	if (fd < 0)
-		return false;
-	dir = sysfs_list(fd, ".");
 	while (dir && (de = readdir(dir))) {
 		char path[NAME_MAX + 16], value[64];
 
 		if (de->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/name", de->d_name);
-		if (sysfs_read(fd, path, value, sizeof(value)) >= 0 && strstr(value, "frame buffer"))
+		if (sysfs_read(dirfd(dir), path, value, sizeof(value)) >= 0 && strstr(value, "frame buffer"))
 			return true;
 	}
 	return false;

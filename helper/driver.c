@@ -35,13 +35,9 @@ bool driver_same_name(const char *a, const char *b)
 static int find_in_dir(const char *path, const char *prefix, bool only_same, const char *module,
 		       char driver[static DRIVER_NAME_SIZE])
 {
-	_cleanup_close_ int fd = sysfs_open_dir(path);
-	_cleanup_dir_ DIR *dir = NULL;
+	_cleanup_dir_ DIR *dir = sysfs_list_path(path);
 	const struct dirent *de;
 
-	if (fd < 0)
-		return -ENOENT;
-	dir = sysfs_list(fd, ".");
 	while (dir && (de = readdir(dir))) {
 		const char *name = de->d_name + strlen(prefix);
 		bool same;

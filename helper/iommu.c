@@ -8,13 +8,9 @@
 
 bool iommu_present(void)
 {
-	_cleanup_close_ int fd = sysfs_open_dir("/sys/class/iommu");
-	_cleanup_dir_ DIR *dir = NULL;
+	_cleanup_dir_ DIR *dir = sysfs_list_path("/sys/class/iommu");
 	struct dirent *de;
 
-	if (fd < 0)
-		return false;
-	dir = sysfs_list(fd, ".");
 	while (dir && (de = readdir(dir))) {
 		if (de->d_name[0] != '.')
 			return true;

@@ -368,6 +368,22 @@ int judge_again(struct judgement *j)
 	return r < 0 ? r : judge_opened(j, &occasion);
 }
 
+int judge_next_companion(const struct pci_function *function0, struct bdf *bdf, struct pci_function *ret)
+{
+	while (++bdf->function < 8) {
+		char name[BDF_SIZE];
+		const char *attr;
+
+		pci_format_bdf(bdf, name);
+		if (pci_open(name, ret, &attr) < 0)
+			continue;
+		if (policy_role(ret, function0) == ROLE_COMPANION)
+			return 1;
+		pci_close(ret);
+	}
+	return 0;
+}
+
 void judge_free(struct judgement *j)
 {
 	pci_close(&j->self.fn);
@@ -381,7 +397,6 @@ static void detail(const struct judgement *j, char *buf, size_t size)
 {
 	const struct subject *s = &j->self;
 	const struct setting *setting = &s->settings.key[policy_role_key(s->facts.role)];
-	const struct subject *about = s;
 
 	buf[0] = '\0';
 	if (j->verdict.reason == REASON_FUNCTION0 && s->facts.function0) {
@@ -398,11 +413,11 @@ static void detail(const struct judgement *j, char *buf, size_t size)
 	if (j->verdict.reason == REASON_CONFIG_BROKEN)
 		snprintf(buf, size, "%s", j->config_error);
 	else if (j->verdict.reason == REASON_HELD)
-		snprintf(buf, size, "%s", about->holders.text);
+		snprintf(buf, size, "%s", s->holders.text);
 	else if (j->verdict.reason == REASON_CONSOLE)
-		snprintf(buf, size, "%s", about->console);
-	else if (j->verdict.reason == REASON_VGPU && about->vgpu[0])
-		snprintf(buf, size, "%s", about->vgpu);
+		snprintf(buf, size, "%s", s->console);
+	else if (j->verdict.reason == REASON_VGPU && s->vgpu[0])
+		snprintf(buf, size, "%s", s->vgpu);
 	else if (j->verdict.reason == REASON_OVERRIDE && s->facts.override)
 		snprintf(buf, size, "%s", s->facts.override);
 	else if (j->verdict.reason == REASON_CONFIGURED && setting->file)

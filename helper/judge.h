@@ -60,6 +60,13 @@ int judge_again(struct judgement *j) _must_check_;
 
 void judge_free(struct judgement *j);
 
+/*
+ * The companions of a card one after the other: begin with *bdf being function 0's. 1 with *ret to be closed, 0 when there
+ * are no more.
+ */
+int judge_next_companion(const struct pci_function *function0, struct bdf *bdf, struct pci_function *ret)
+	_must_check_;
+
 /* Gathers one fact of a subject that policy asked for. 0 or -errno. */
 int judge_gather(struct facts *facts, enum need need) _must_check_;
 

@@ -14,17 +14,28 @@ int sysfs_open_dir(const char *path)
 	return root_open(path, O_RDONLY | O_DIRECTORY);
 }
 
+/* Takes fd over. */
+static DIR *list_fd(int fd)
+{
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir)
+		close_fd(fd);
+	return dir;
+}
+
 DIR *sysfs_list(int dirfd, const char *name)
 {
-	_cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir;
+	return list_fd(openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+DIR *sysfs_list_path(const char *path)
+{
+	int fd = sysfs_open_dir(path);
 
 	if (fd < 0)
-		return NULL;
-	dir = fdopendir(fd);
-	if (dir)
-		(void)steal_fd(&fd);
-	return dir;
+		errno = -fd;
+	return list_fd(fd);
 }
 
 int sysfs_read(int dirfd, const char *name, char *buf, size_t size)

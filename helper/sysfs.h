@@ -19,8 +19,9 @@
 /* Opens a directory by absolute path ("/sys/bus/pci/devices/0000:01:00.0"; links are followed). Descriptor or -errno. */
 int sysfs_open_dir(const char *path) _must_check_;
 
-/* Opens a directory below dirfd for reading its entries. NULL with errno set. */
+/* Opens a directory below dirfd, or by absolute path, for reading its entries. NULL with errno set. */
 DIR *sysfs_list(int dirfd, const char *name);
+DIR *sysfs_list_path(const char *path);
 
 /*
  * Reads an attribute, without its trailing newline, into buf[size]. The length (0: empty), -EOVERFLOW if it does not

@@ -125,23 +125,6 @@ static void take_back_work(void *arg)
 	(void)give_back(fn, &rec);
 }
 
-/* The companions of a card one after the other. 1 with *ret open, 0 when there are no more. */
-static int next_companion(const struct pci_function *function0, struct bdf *bdf, struct pci_function *ret)
-{
-	while (++bdf->function < 8) {
-		char name[BDF_SIZE];
-		const char *attr;
-
-		pci_format_bdf(bdf, name);
-		if (pci_open(name, ret, &attr) < 0)
-			continue;
-		if (policy_role(ret, function0) == ROLE_COMPANION)
-			return 1;
-		pci_close(ret);
-	}
-	return 0;
-}
-
 static int mark(struct judgement *j, bool left)
 {
 	struct subject *s = &j->self;
@@ -161,16 +144,19 @@ int undo_companions(struct judgement *j, bool left)
 	unsigned int wait_ms = j->locked ? 0 : s->settings.key[KEY_TIMEOUT].ms;
 	_cleanup_pci_ struct pci_function other = { .dirfd = -1 };
 	struct bdf bdf = s->fn.bdf;
+	bool marked = false;
 	int r = 0, failed;
 
 	if (bdf.function != 0 || s->facts.role != ROLE_GPU)
 		return 0;
 	if (!left)
 		return s->facts.stays ? mark(j, false) : 0;
-	while (r >= 0 && next_companion(&s->fn, &bdf, &other)) {
-		r = mark(j, true);
+	while (r >= 0 && judge_next_companion(&s->fn, &bdf, &other)) {
+		/* Before the first is looked at, and only where there is one. */
+		r = marked ? 0 : mark(j, true);
 		if (r < 0)
 			break;
+		marked = true;
 		failed = child_run(take_back_work, &other, wait_ms);
 		if (failed < 0 && failed != -ETIMEDOUT)
 			r = failed;
