@@ -18,9 +18,43 @@ udevd_start()
 	settle 60
 }
 
+# udevd_signal SIGNAL: to its main process. Signals, not "udevadm control":
+# udevd sets SO_PASSCRED on a control connection after accepting it, and a
+# message that arrives in between has no credentials and is dropped without a
+# word to the sender (systemd 252, src/udev/udev-ctrl.c).
+udevd_signal()
+{
+	pkill "-$1" -x systemd-udevd
+}
+
 udevd_stop()
 {
-	udevadm control --exit
+	udevd_signal TERM
+	wait_for 10 udevd_gone
+}
+
+udevd_gone()
+{
+	! pgrep -x systemd-udevd >/dev/null
+}
+
+# udevd_hold, udevd_go_on: in between, events wait in udevd's socket.
+udevd_hold()
+{
+	settle
+	udevd_signal STOP
+}
+
+udevd_go_on()
+{
+	udevd_signal CONT
+}
+
+# udevd_reload: its rules, and the module index of libkmod.
+udevd_reload()
+{
+	udevd_signal HUP
+	settle
 }
 
 # without_vfio: from here to bench_reset this kernel has no VFIO modules.
@@ -72,11 +106,9 @@ bench_prepare()
 	records_reset
 }
 
-# bench_reset: no card, no native and no VFIO driver, no configuration, rule or
-# record of a test. Every scenario file starts from here.
-bench_reset()
+unplug_all()
 {
-	local card module switch
+	local card switch
 
 	for switch in hang_remove hang_mmap kernel_client; do
 		[[ ! -e $NVIDIA/$switch ]] || nvidia_set $switch N
@@ -84,6 +116,17 @@ bench_reset()
 	for card in "$BENCH"/card.*; do
 		[[ ! -e $card ]] || unplug_card "${card##*.}"
 	done
+}
+
+# bench_reset: no card, no native and no VFIO driver, no configuration, rule or
+# record of a test. Every scenario file starts from here.
+bench_reset()
+{
+	local module
+
+	# A failed test may have left it stopped.
+	udevd_signal CONT
+	unplug_all
 	if [[ -e "$BENCH/monitor.pid" ]]; then
 		kill "$(<"$BENCH/monitor.pid")" 2>/dev/null
 		rm "$BENCH/monitor.pid"
@@ -95,8 +138,7 @@ bench_reset()
 	done
 	rm -rf /etc/nvfio.conf /etc/nvfio.conf.d /run/nvfio.conf.d /run/nvfio.conf \
 		/etc/modprobe.d/nvfio-test* /run/udev/rules.d
-	udevadm control --reload
-	settle
+	udevd_reload
 	echo clear >"$IDS"
 	for module in nvidia snd_hda_intel xhci_pci nvfio_test_vfio_pci vfio_pci vfio_iommu_type1; do
 		! module_loaded $module || modprobe -r $module
@@ -141,4 +183,8 @@ teardown()
 	name=$(basename "$BATS_TEST_FILENAME" .bats)
 	collect "$BENCH/out/$name/test-$BATS_SUITE_TEST_NUMBER"
 	touch "$BENCH/out/$name/failed"
+	# The next test of the file is to tell of itself, not of this one.
+	[[ -z ${HELD:-} ]] || exec {HELD}>&-
+	udevd_go_on
+	unplug_all || :
 }

@@ -56,10 +56,29 @@ within()
 	wait "$pid"
 }
 
-# settle [SECONDS]: until udev has no event left.
+# settle [SECONDS]: until udev has no event left. If it does not come to that,
+# says who is at work and where in the kernel each of them is.
 settle()
 {
-	udevadm settle --timeout="${1:-30}"
+	udevadm settle --timeout="${1:-30}" && return
+	at_work
+	return 1
+}
+
+# at_work: what udev has started, and whatever waits in the kernel.
+at_work()
+{
+	local dir line comm state
+
+	for dir in /proc/[0-9]*; do
+		{ read -r line <"$dir/stat"; } 2>/dev/null || continue
+		comm=${line#*(}
+		comm=${comm%)*}
+		state=${line##*) }
+		[[ $comm == *udev* || $comm == modprobe || $state == D* ]] || continue
+		echo "at work: ${dir##*/} $comm ${state%% *} $(tr '\0' ' ' <"$dir/cmdline")"
+		sed 's/^/    /' "$dir/stack"
+	done >&2
 }
 
 gone()

@@ -12,7 +12,7 @@ setup_file()
 	bench_reset
 	mkdir -p /run/udev/rules.d
 	printf '%s\n' 'ENV{NVFIO}="native"' >/run/udev/rules.d/65-nvfio-bench.rules
-	udevadm control --reload
+	udevd_reload
 }
 
 # by_hand BDF DRIVER: what a person types.

@@ -115,10 +115,10 @@ bats_require_minimum_version 1.5.0
 	local func port
 
 	# Both cards' events are in udevd's queue before it handles the first.
-	udevadm control --stop-exec-queue
+	udevd_hold
 	plug_card 1
 	plug_card 2
-	udevadm control --start-exec-queue
+	udevd_go_on
 	for port in 1 2; do
 		for func in 0 1 2; do
 			wait_for 20 driver_is "$(bdf_of $port $func)" vfio-pci

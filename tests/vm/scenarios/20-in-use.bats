@@ -17,11 +17,11 @@ setup_file()
 # hotplug_in_use PORT: the card's event is handled only after somebody has opened its node.
 hotplug_in_use()
 {
-	udevadm control --stop-exec-queue
+	udevd_hold
 	plug_card "$1"
 	wait_for 10 driver_is "$(bdf_of "$1")" nvidia
 	exec {HELD}<>"$(gpu_node "$(bdf_of "$1")")"
-	udevadm control --start-exec-queue
+	udevd_go_on
 	settle
 }
 
@@ -89,12 +89,12 @@ untouched()
 	local bdf
 
 	bdf=$(bdf_of 1 1)
-	udevadm control --stop-exec-queue
+	udevd_hold
 	plug_card 1
 	wait_for 10 test -e "$SYS/$bdf/sound/card0"
 	wait_for 10 test -e /dev/snd/controlC0
 	exec {HELD}<>/dev/snd/controlC0
-	udevadm control --start-exec-queue
+	udevd_go_on
 	wait_for 20 driver_is "$(bdf_of 1)" vfio-pci
 	settle
 	[[ $(driver_of "$bdf") == snd_hda_intel ]]

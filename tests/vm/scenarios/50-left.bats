@@ -44,7 +44,7 @@ stays_native()
 @test "an administrator's rule: left" {
 	mkdir -p /run/udev/rules.d
 	printf 'SUBSYSTEM=="pci", KERNEL=="%s*", ENV{NVFIO}="native"\n' "$(bdf_of 1 | cut -d. -f1)" >/run/udev/rules.d/65-site.rules
-	udevadm control --reload
+	udevd_reload
 	plug_card 1
 	settle
 	stays_native rule "ENV{NVFIO}=native"
@@ -56,7 +56,7 @@ stays_native()
 
 	mkdir -p /run/udev/rules.d
 	printf 'SUBSYSTEM=="pci", KERNEL=="%s", ENV{NVFIO}="native"\n' "$(bdf_of 1)" >/run/udev/rules.d/65-site.rules
-	udevadm control --reload
+	udevd_reload
 	natives_load
 	for ((i = 0; i < 10; i++)); do
 		records_reset
@@ -67,7 +67,7 @@ stays_native()
 	done
 	# Without the rule the card is as any other, at the next plug and for a trigger.
 	rm /run/udev/rules.d/65-site.rules
-	udevadm control --reload
+	udevd_reload
 	plug_card 1
 	wait_for 20 driver_is "$(bdf_of 1 2)" vfio-pci
 	settle
@@ -123,11 +123,11 @@ stays_native()
 	bdf=$(bdf_of 1)
 	# The override is there before our event is handled, as another tool's rule or daemon would have it.
 	natives_load
-	udevadm control --stop-exec-queue
+	udevd_hold
 	plug_card 1
 	wait_for 10 driver_is "$bdf" nvidia
 	echo nvidia >"$SYS/$bdf/driver_override"
-	udevadm control --start-exec-queue
+	udevd_go_on
 	settle
 	# Its companions cannot see the override; they stay all the same.
 	[[ $(driver_of "$(bdf_of 1 1)") == snd_hda_intel ]]

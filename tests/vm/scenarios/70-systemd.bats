@@ -47,11 +47,11 @@ load ../guest/lib
 
 	bdf=$(bdf_of 1)
 	records_reset
-	udevadm control --stop-exec-queue
+	udevd_hold
 	plug_card 1
 	wait_for 10 driver_is "$bdf" nvidia
 	exec {held}<>"$(gpu_node "$bdf")"
-	udevadm control --start-exec-queue
+	udevd_go_on
 	wait_for 20 state_is "$bdf" deferred
 	[[ $(records_of "$bdf") == *"open in pid $$ "* ]]
 	exec {held}>&-

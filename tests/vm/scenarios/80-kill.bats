@@ -81,7 +81,7 @@ each_point()
 
 @test "hotplug without a native driver" {
 	echo "blacklist nvidia" >/etc/modprobe.d/nvfio-test-native.conf
-	udevadm control --reload
+	udevd_reload
 	modprobe -r vfio-pci || { echo "$BDF" >/sys/bus/pci/drivers/vfio-pci/unbind; modprobe -r vfio-pci; }
 	each_point event 15 hotplug on_vfio
 	vfio-client "$BDF"
