@@ -102,16 +102,16 @@ assert_status() {
 
 # assert_state STATE [REASON]: also that the helper said so without failing.
 assert_state() {
-	((status == 0)) || explain "exit status is $status, not 0"
-	[[ $(prop NVFIO_STATE) == "$1" ]] || explain "state is '$(prop NVFIO_STATE)', not '$1'"
+	((status == 0)) || explain "exit status is $status, not 0" || return
+	[[ $(prop NVFIO_STATE) == "$1" ]] || explain "state is '$(prop NVFIO_STATE)', not '$1'" || return
 	[[ $# == 1 || $(prop NVFIO_REASON) == "$2" ]] || explain "reason is '$(prop NVFIO_REASON)', not '$2'"
 }
 
 # assert_verdict VERDICT REASON: likewise of a mere judgement, which leads to no state.
 assert_verdict() {
-	((status == 0)) || explain "exit status is $status, not 0"
-	[[ $(prop NVFIO_VERDICT) == "$1" ]] || explain "verdict is '$(prop NVFIO_VERDICT)', not '$1'"
-	[[ $(prop NVFIO_REASON) == "$2" ]] || explain "reason is '$(prop NVFIO_REASON)', not '$2'"
+	((status == 0)) || explain "exit status is $status, not 0" || return
+	[[ $(prop NVFIO_VERDICT) == "$1" ]] || explain "verdict is '$(prop NVFIO_VERDICT)', not '$1'" || return
+	[[ $(prop NVFIO_REASON) == "$2" ]] || explain "reason is '$(prop NVFIO_REASON)', not '$2'" || return
 	[[ $(prop NVFIO_STATE) == "$state_before" ]] || explain "a judgement alone changes no state"
 }
 
