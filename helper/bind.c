@@ -191,16 +191,21 @@ static int lock_unbind(struct act *a)
 	return r < 0 ? r : 0;
 }
 
+/* The record could not follow what happened; what it says still leads the next event to the same end. */
+static void warn_record(const struct act *a, int r)
+{
+	if (r < 0)
+		log_message(LOG_WARNING, a->j->self.fn.name, "could not update its record in /run/nvfio: %s", strerror(-r));
+}
+
 /*
  * The act ends before anything was written to the function: its record goes. That of an interrupted act stays, for
  * clean_up() to give back by.
  */
 static void drop_record(struct act *a)
 {
-	struct pci_function *fn = &a->j->self.fn;
-
-	if (a->rec.state != RECORD_NONE && !a->resumed && state_settle(fn, &a->rec) < 0)
-		log_message(LOG_WARNING, fn->name, "could not update its record in /run/nvfio");
+	if (a->rec.state != RECORD_NONE && !a->resumed)
+		warn_record(a, state_settle(&a->j->self.fn, &a->rec));
 }
 
 /* From override to attached. 0, or -errno with result.step naming the step. */
@@ -266,8 +271,7 @@ static void roll_back(struct act *a, int error)
 			 res->driver, strerror(-error), res->step, strerror(-r));
 		return;
 	}
-	if (state_settle(fn, &a->rec) < 0)
-		log_message(LOG_WARNING, fn->name, "could not update its record in /run/nvfio");
+	warn_record(a, state_settle(fn, &a->rec));
 	snprintf(res->message, sizeof(res->message), "failed to bind to %s: %s at step %s; rolled back: driver %s, override %s",
 		 res->driver, strerror(-error), res->step, fn->driver[0] ? fn->driver : "none yet",
 		 a->rec.override[0] ? a->rec.override : "unset");
@@ -300,8 +304,7 @@ static void landed(struct act *a)
 	a->rec.state = RECORD_BOUND;
 	end(a, BIND_BOUND, "bound", 0);
 	/* Without the record `nvfio unbind` knows less, but the function is where it should be. */
-	if (state_save(fn, &a->rec) < 0)
-		log_message(LOG_WARNING, fn->name, "could not update its record in /run/nvfio");
+	warn_record(a, state_save(fn, &a->rec));
 	if (iommu_viability(fn, &v) < 0)
 		v.viable = true; /* nothing can be said, so nothing is */
 	snprintf(res->message, sizeof(res->message), "bound to %s, was on %s (%s)%s%s%s%s", res->driver,
@@ -316,8 +319,7 @@ static void claimed(struct act *a)
 	a->rec.state = RECORD_CLAIMED;
 	end(a, BIND_CLAIMED, "claimed", 0);
 	/* The earlier record says "acting", which reads as interrupted and leads the next event to the same end. */
-	if (state_save(&a->j->self.fn, &a->rec) < 0)
-		log_message(LOG_WARNING, a->j->self.fn.name, "could not update its record in /run/nvfio");
+	warn_record(a, state_save(&a->j->self.fn, &a->rec));
 	snprintf(a->result.message, sizeof(a->result.message),
 		 "claimed for %s: the kernel has not attached drivers to it yet and will find driver_override set",
 		 a->result.driver);
@@ -435,6 +437,11 @@ static void report_child(struct act *a, int r)
 		end(a, BIND_RUNNING, policy_reason_name(REASON_IN_FLIGHT), ETIMEDOUT);
 		snprintf(res->message, sizeof(res->message),
 			 "in flight: the kernel has not answered step %s in time; a process waits on and finishes it", step);
+	} else if (!res->step) {
+		res->step = step;
+		end(a, BIND_FAILED, "failed", r);
+		snprintf(res->message, sizeof(res->message),
+			 "failed: no process to act could be started: %s; nothing was changed", strerror(-r));
 	} else {
 		end(a, BIND_FAILED, "failed", r);
 		snprintf(res->message, sizeof(res->message),

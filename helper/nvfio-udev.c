@@ -318,7 +318,7 @@ static int run_event(const struct options *opt, const char *bdf, bool may_act)
 
 /*
  * The event's path and the bus's entry of that name have to be one directory, or the path is made up. 0, -EINVAL if they
- * are not, -ENODEV if there is no such function (any more).
+ * are not, -ENODEV if there is no such function (any more), -errno if that cannot be found out.
  */
 static int check_syspath(const char *syspath, const char *bdf)
 {
@@ -331,8 +331,12 @@ static int check_syspath(const char *syspath, const char *bdf)
 	/* Both may have gone between the two looks; a path that is still there is another bus's. */
 	if (b == -ENOENT)
 		return a >= 0 && root_exists(syspath) ? -EINVAL : -ENODEV;
-	if (a < 0 || b < 0 || fstat(a, &sa) < 0 || fstat(b, &sb) < 0)
-		return -EINVAL;
+	if (b < 0)
+		return b;
+	if (a < 0)
+		return a == -ENOENT || a == -ENOTDIR || a == -ELOOP || a == -ENAMETOOLONG ? -EINVAL : a;
+	if (fstat(a, &sa) < 0 || fstat(b, &sb) < 0)
+		return -errno;
 	return sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev ? 0 : -EINVAL;
 }
 
@@ -371,9 +375,9 @@ int main(int argc, char **argv)
 	if (streq(opt.verb, "forget"))
 		return run_forget(bdf);
 	r = check_syspath(opt.syspath, bdf);
-	if (r == -ENODEV)
-		return report_failure(bdf, NULL, r);
-	if (r < 0)
+	if (r == -EINVAL)
 		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
+	if (r < 0)
+		return report_failure(bdf, NULL, r);
 	return run_event(&opt, bdf, streq(opt.verb, "event") && opt.seqnum[0]);
 }
