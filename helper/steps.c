@@ -118,23 +118,24 @@ static void keep_first(int *ret, int r)
 
 int steps_restore(struct pci_function *fn, const char *override, const char *wanted, const char *driver)
 {
-	int ret = 0, r;
+	int ret = steps_write_override(fn, override), r;
+	/* With the wanted driver's name still in place any probe would lead to that driver again. */
+	bool may_probe = ret == 0;
 
-	keep_first(&ret, steps_write_override(fn, override));
 	r = pci_refresh(fn);
 	if (r == -ENODEV)
 		return r;
 	keep_first(&ret, r);
 	if (streq(fn->driver, wanted) && !fn->on_vfio)
 		keep_first(&ret, steps_unbind(fn, wanted));
-	if (!fn->driver[0])
+	if (!fn->driver[0] && may_probe)
 		keep_first(&ret, write_name(fn, "/sys/bus/pci", "drivers_probe"));
 	r = pci_refresh(fn);
 	if (r == -ENODEV)
 		return r;
 	keep_first(&ret, r);
 	/* drivers_probe says 0 also where nothing matched; by name there is an errno, ENODEV while matching is off. */
-	if (!fn->driver[0] && driver[0]) {
+	if (!fn->driver[0] && driver[0] && may_probe) {
 		r = write_driver(fn, driver, "bind");
 		if (r != -ENODEV && r != -ENOENT)
 			keep_first(&ret, r);

@@ -34,7 +34,8 @@ int steps_attach(struct pci_function *fn, const char *driver, int64_t deadline) 
 /*
  * Gives it back: previous override, off the driver it may have got, and a driver again (drivers_probe; `driver` by name
  * if that finds none, "" for none). 0, -ENODEV if the function is gone, or the errno of the first step that failed;
- * the others are tried all the same. fn->driver is what it ended on.
+ * the others are tried all the same, but for those that would end on the wanted driver because its name could not be
+ * taken out of driver_override. fn->driver is what it ended on.
  */
 int steps_restore(struct pci_function *fn, const char *override, const char *wanted, const char *driver) _must_check_;
 
