@@ -50,7 +50,7 @@ bool console_in_iomem(char *iomem, const char *bdf)
 }
 
 /*
- * There is a frame buffer console. Whether it is bound is not asked: that attribute takes console_lock (show_bind() in
+ * There is a frame buffer console, or that cannot be told. Whether it is bound is not asked: that attribute takes console_lock (show_bind() in
  * drivers/tty/vt/vt.c), which a display driver stuck in a mode set holds for ever.
  */
 static bool has_fbcon(void)
@@ -58,16 +58,18 @@ static bool has_fbcon(void)
 	_cleanup_dir_ DIR *dir = sysfs_list_path("/sys/class/vtconsole");
 	struct dirent *de;
 
-	while (dir && (de = readdir(dir))) {
+	if (!dir)
+		return errno != ENOENT;
+	while (errno = 0, (de = readdir(dir))) {
 		char path[NAME_MAX + 16], value[64];
 
 		if (de->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/name", de->d_name);
-		if (sysfs_read(dirfd(dir), path, value, sizeof(value)) >= 0 && strstr(value, "frame buffer"))
+		if (sysfs_read(dirfd(dir), path, value, sizeof(value)) < 0 || strstr(value, "frame buffer"))
 			return true;
 	}
-	return false;
+	return errno != 0;
 }
 
 static int find_fb(const struct pci_function *f, char *text, size_t size)
@@ -75,51 +77,64 @@ static int find_fb(const struct pci_function *f, char *text, size_t size)
 	_cleanup_dir_ DIR *dir = sysfs_list(f->dirfd, "graphics");
 	struct dirent *de;
 
-	while (dir && (de = readdir(dir))) {
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (errno = 0, (de = readdir(dir))) {
 		if (startswith(de->d_name, "fb") && has_fbcon()) {
 			snprintf(text, size, "console on %s", de->d_name);
 			return 1;
 		}
 	}
-	return 0;
+	return -errno;
 }
 
 static int find_connector_of(int drm, const char *card, char *text, size_t size)
 {
 	_cleanup_dir_ DIR *dir = sysfs_list(drm, card);
 	struct dirent *de;
+	int r;
 
-	while (dir && (de = readdir(dir))) {
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (errno = 0, (de = readdir(dir))) {
 		char path[2 * NAME_MAX + 16], value[16];
 
 		/* Only connectors (card0-DP-1) have it; the attribute is a READ_ONCE in drivers/gpu/drm/drm_sysfs.c. */
 		if (!startswith(de->d_name, card))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s/enabled", card, de->d_name);
-		if (sysfs_read(drm, path, value, sizeof(value)) >= 0 && streq(value, "enabled")) {
+		r = sysfs_read(drm, path, value, sizeof(value));
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r > 0 && streq(value, "enabled")) {
 			snprintf(text, size, "display %s", de->d_name);
 			return 1;
 		}
 	}
-	return 0;
+	return -errno;
 }
 
 static int find_connector(const struct pci_function *f, char *text, size_t size)
 {
 	_cleanup_dir_ DIR *dir = sysfs_list(f->dirfd, "drm");
 	struct dirent *de;
+	int r;
 
-	while (dir && (de = readdir(dir))) {
-		if (startswith(de->d_name, "card") && find_connector_of(dirfd(dir), de->d_name, text, size))
-			return 1;
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (errno = 0, (de = readdir(dir))) {
+		r = startswith(de->d_name, "card") ? find_connector_of(dirfd(dir), de->d_name, text, size) : 0;
+		if (r != 0)
+			return r;
 	}
-	return 0;
+	return -errno;
 }
 
 int console_find(const struct pci_function *f, char *text, size_t size)
 {
 	_cleanup_free_ char *iomem = malloc(IOMEM_MAX);
 	ssize_t n;
+	int r;
 
 	if (!iomem)
 		return -ENOMEM;
@@ -130,7 +145,6 @@ int console_find(const struct pci_function *f, char *text, size_t size)
 		snprintf(text, size, "firmware framebuffer");
 		return 1;
 	}
-	if (find_fb(f, text, size) || find_connector(f, text, size))
-		return 1;
-	return 0;
+	r = find_fb(f, text, size);
+	return r ? r : find_connector(f, text, size);
 }

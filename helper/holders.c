@@ -64,7 +64,12 @@ static void look_at_root_hub(struct search *s, int fd, const char *root_hub)
 	_cleanup_dir_ DIR *dir = sysfs_list(fd, root_hub);
 	const struct dirent *de;
 
-	while (dir && (de = readdir(dir))) {
+	if (!dir) {
+		if (errno != ENOENT)
+			doubt(s, root_hub);
+		return;
+	}
+	while (errno = 0, (de = readdir(dir))) {
 		char path[300], vendor[8], product[8];
 
 		/* "1-2" is a device, "1-0:1.0" the root hub's own interface. */
@@ -80,6 +85,8 @@ static void look_at_root_hub(struct search *s, int fd, const char *root_hub)
 		s->h.found++;
 		tell(s, "USB device %s (%s:%s)", de->d_name, vendor, product);
 	}
+	if (errno)
+		doubt(s, root_hub);
 }
 
 static void look_at_usb(struct search *s, const struct pci_function *f)
@@ -87,10 +94,17 @@ static void look_at_usb(struct search *s, const struct pci_function *f)
 	_cleanup_dir_ DIR *dir = sysfs_list(f->dirfd, ".");
 	const struct dirent *de;
 
-	while (dir && (de = readdir(dir))) {
+	if (!dir) {
+		if (errno != ENOENT)
+			doubt(s, f->name);
+		return;
+	}
+	while (errno = 0, (de = readdir(dir))) {
 		if (startswith(de->d_name, "usb") && isdigit((unsigned char)de->d_name[3]))
 			look_at_root_hub(s, dirfd(dir), de->d_name);
 	}
+	if (errno)
+		doubt(s, f->name);
 }
 
 /*
@@ -177,7 +191,11 @@ static bool look_at_threads(struct search *s, int proc, const char *pid, bool *r
 
 	snprintf(path, sizeof(path), "%s/task", pid);
 	dir = sysfs_list(proc, path);
-	while (dir && (de = readdir(dir))) {
+	if (!dir) {
+		*ret_doubt |= errno != ENOENT && errno != ESRCH;
+		return false;
+	}
+	while (errno = 0, (de = readdir(dir))) {
 		const char *tid = de->d_name;
 
 		if (!isdigit((unsigned char)tid[0]) || streq(tid, pid))
@@ -192,6 +210,7 @@ static bool look_at_threads(struct search *s, int proc, const char *pid, bool *r
 		if (s->mappings && look_at_links(s, proc, path, pid, "mapped", ret_doubt))
 			return true;
 	}
+	*ret_doubt |= errno != 0 && errno != ENOENT && errno != ESRCH;
 	return false;
 }
 
@@ -225,11 +244,11 @@ static int look_at_processes(struct search *s)
 	dir = sysfs_list(proc, ".");
 	if (!dir)
 		return -errno;
-	while ((de = readdir(dir))) {
+	while (errno = 0, (de = readdir(dir))) {
 		if (isdigit((unsigned char)de->d_name[0]) && atoi(de->d_name) != s->self)
 			look_at_process(s, proc, de->d_name);
 	}
-	return 0;
+	return -errno;
 }
 
 /* Only a fatal signal ends the wait for an mmap_lock: nobody is left waiting without a parent. */

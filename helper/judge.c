@@ -22,17 +22,18 @@ static struct subject *subject_of(struct facts *facts)
 	return (struct subject *)(void *)((char *)facts - offsetof(struct subject, facts));
 }
 
-bool judge_is_off(void)
+int judge_is_off(void)
 {
-	char line[4096], *token, *save = NULL;
+	char line[8192], *token, *save = NULL;
+	ssize_t n = root_read("/proc/cmdline", line, sizeof(line));
 
-	if (root_read("/proc/cmdline", line, sizeof(line)) < 0)
-		return false;
+	if (n < 0)
+		return n == -ENOENT ? 0 : (int)n;
 	for (token = strtok_r(line, " \n", &save); token; token = strtok_r(NULL, " \n", &save)) {
 		if (streq(token, "nvfio=off"))
-			return true;
+			return 1;
 	}
-	return false;
+	return 0;
 }
 
 static bool has_driverctl_override(const char *bdf)
@@ -68,18 +69,22 @@ static void resolve_settings(struct subject *s, const struct config *config)
 	config_resolve(config, &who, &s->settings);
 }
 
-static void load_record(struct subject *s)
+/* One that cannot be read may say that the function was released, or what it was before; garbage says nothing. */
+static int load_record(struct subject *s)
 {
 	int r;
 
 	s->record = (struct record){ 0 };
 	r = state_load(&s->fn, &s->record);
+	if (r < 0 && r != -ENOENT && r != -EBADMSG)
+		return r;
 	s->has_record = r == 0;
 	s->facts.released = s->has_record && s->record.state == RECORD_RELEASED;
 	s->facts.stays = s->has_record && s->record.companions_stay;
 	if (s->has_record && (s->record.state == RECORD_ACTING || s->record.state == RECORD_CLAIMED ||
 			      s->record.state == RECORD_BOUND))
 		s->facts.ours = s->record.wanted;
+	return 0;
 }
 
 struct override_read {
@@ -129,7 +134,11 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 			 const struct pci_function *function0)
 {
 	struct facts *f = &s->facts;
-	bool in_flight = !occasion->locked && state_is_locked(s->fn.name) > 0;
+	int locked = occasion->locked ? 0 : state_is_locked(s->fn.name);
+	int off = judge_is_off(), r;
+
+	if (locked < 0 || off < 0)
+		return locked < 0 ? locked : off;
 
 	resolve_settings(s, j->config);
 	*f = (struct facts){
@@ -138,15 +147,17 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 		.settings = &s->settings,
 		.role = policy_role(&s->fn, function0),
 		.admin = occasion->admin,
-		.off = judge_is_off(),
+		.off = off > 0,
 		.config_broken = j->config_error[0] != '\0',
-		.in_flight = in_flight,
+		.in_flight = locked > 0,
 		.was_deferred = occasion->was_deferred,
 		.driverctl = has_driverctl_override(s->fn.name),
 		.iommu_present = iommu_present(),
 		.group_comes_late = group_comes_late(),
 	};
-	load_record(s);
+	r = load_record(s);
+	if (r < 0)
+		return r;
 	if (occasion->read_override && !s->fn.driver[0] && !f->in_flight)
 		return read_override(s);
 	return 0;
@@ -197,7 +208,7 @@ static bool find_vgpu_sign(struct subject *s)
 		return snprintf(text, size, "nvidia_vgpu_vfio is installed") > 0;
 	if (root_exists("/usr/lib/nvidia/sriov-manage"))
 		return snprintf(text, size, "sriov-manage is installed") > 0;
-	if (sysfs_has(s->fn.dirfd, "nvidia"))
+	if (sysfs_has(s->fn.dirfd, "nvidia") != 0)
 		return snprintf(text, size, "%s has nvidia vGPU attributes", s->fn.name) > 0;
 	if (streq(s->fn.driver, "pci-pf-stub"))
 		return snprintf(text, size, "it is on pci-pf-stub") > 0;

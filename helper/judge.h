@@ -42,8 +42,8 @@ struct judgement {
 	bool locked;                    /* in the acting child, which holds the lock of self */
 };
 
-/* Whether nvfio=off is on the kernel command line. */
-bool judge_is_off(void);
+/* Whether nvfio=off is on the kernel command line. 1, 0 (also without /proc) or -errno. */
+int judge_is_off(void) _must_check_;
 
 /*
  * Judges the function with this name. 0 with *j to be freed; -ENODEV: no such function, or it went away;

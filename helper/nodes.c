@@ -104,7 +104,7 @@ static void walk(struct nodes *nodes, int parent, const char *name, unsigned int
 	}
 	if (depth > 0)
 		add_own_node(nodes, dirfd(dir), name);
-	while (depth < DEPTH_MAX && (de = readdir(dir))) {
+	while (errno = 0, depth < DEPTH_MAX && (de = readdir(dir))) {
 		if (de->d_type != DT_DIR || de->d_name[0] == '.')
 			continue;
 		/* A USB device counts by being there, and a jack's reader is not waited for. */
@@ -113,6 +113,8 @@ static void walk(struct nodes *nodes, int parent, const char *name, unsigned int
 			continue;
 		walk(nodes, dirfd(dir), de->d_name, depth + 1);
 	}
+	if (errno)
+		doubt(nodes, name);
 }
 
 /* The function's own minor, -1 if nvidia does not say. */

@@ -101,16 +101,47 @@ static void read_group(struct pci_function *f)
 	f->has_group = sysfs_read(f->dirfd, "iommu_group/name", name, sizeof(name)) < 0 || !streq(name, "vfio-noiommu");
 }
 
-static void read_sriov(struct pci_function *f)
+/* Not knowing is not "no": a PF whose VFs cannot be seen must not be taken for one without. */
+static int has(const struct pci_function *f, const char *name, bool *ret)
+{
+	int r = sysfs_has(f->dirfd, name);
+
+	if (r >= 0)
+		*ret = r > 0;
+	return r < 0 ? r : 0;
+}
+
+static int read_sriov(struct pci_function *f)
 {
 	struct bdf pf;
+	int r;
 
-	f->has_sriov = sysfs_has(f->dirfd, "sriov_totalvfs");
+	r = has(f, "sriov_totalvfs", &f->has_sriov);
+	if (r == 0)
+		r = has(f, "physfn", &f->is_vf);
 	/* The attribute is visible on VFs alone and from `add` on; physfn follows (drivers/pci/iov.c, pci_iov_add_virtfn). */
-	f->is_vf = sysfs_has(f->dirfd, "physfn") || sysfs_has(f->dirfd, "sriov_vf_msix_count");
-	if (sysfs_read_link(f->dirfd, "physfn", f->physfn, sizeof(f->physfn)) < 0 ||
-	    pci_parse_bdf(f->physfn, &pf) < 0)
+	if (r == 0 && !f->is_vf)
+		r = has(f, "sriov_vf_msix_count", &f->is_vf);
+	if (r < 0)
+		return r;
+	r = sysfs_read_link(f->dirfd, "physfn", f->physfn, sizeof(f->physfn));
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (pci_parse_bdf(f->physfn, &pf) < 0)
 		f->physfn[0] = '\0';
+	return 0;
+}
+
+/* Only display functions have the attribute. */
+static int read_boot_vga(struct pci_function *f)
+{
+	char value[8];
+	int r = sysfs_read(f->dirfd, "boot_vga", value, sizeof(value));
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	f->boot_vga = streq(value, "1");
+	return 0;
 }
 
 int pci_check(const struct pci_function *f)
@@ -133,16 +164,17 @@ int pci_refresh(struct pci_function *f)
 	r = sysfs_read_link(f->dirfd, "driver", f->driver, sizeof(f->driver));
 	if (r < 0 && r != -ENOENT)
 		return r;
-	f->on_vfio = sysfs_has(f->dirfd, "vfio-dev");
-	f->has_vfs = sysfs_has(f->dirfd, "virtfn0");
-	return pci_check(f);
+	r = has(f, "vfio-dev", &f->on_vfio);
+	if (r == 0)
+		r = has(f, "virtfn0", &f->has_vfs);
+	return r < 0 ? r : pci_check(f);
 }
 
 int pci_open(const char *name, struct pci_function *ret, const char **ret_attr)
 {
 	struct pci_function f = { .dirfd = -1 };
 	_cleanup_close_ int fd = -1;
-	char path[64], vga[8];
+	char path[64];
 	struct stat st;
 	int r;
 
@@ -164,9 +196,11 @@ int pci_open(const char *name, struct pci_function *ret, const char **ret_attr)
 		return r == -EINVAL || r == -EOVERFLOW ? -EINVAL : r == -ENOENT ? -ENODEV : r;
 	*ret_attr = NULL;
 	read_group(&f);
-	read_sriov(&f);
-	f.boot_vga = sysfs_read(f.dirfd, "boot_vga", vga, sizeof(vga)) > 0 && streq(vga, "1");
-	r = pci_refresh(&f);
+	r = read_sriov(&f);
+	if (r == 0)
+		r = read_boot_vga(&f);
+	if (r == 0)
+		r = pci_refresh(&f);
 	if (r < 0)
 		return r;
 	*ret = f;

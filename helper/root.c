@@ -69,5 +69,7 @@ bool root_exists(const char *path)
 {
 	char full[PATH_MAX];
 
-	return root_path(path, full, sizeof(full)) == 0 && access(full, F_OK) == 0;
+	if (root_path(path, full, sizeof(full)) < 0)
+		return false;
+	return access(full, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }

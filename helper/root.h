@@ -26,7 +26,10 @@ int root_open(const char *path, int flags) _must_check_;
 /* Reads the file at an absolute path whole. Its length (buf is NUL-terminated), -EFBIG if it does not fit, -errno. */
 ssize_t root_read(const char *path, char *buf, size_t size) _must_check_;
 
-/* access(2) F_OK of an absolute path. */
+/*
+ * Whether there is something at an absolute path. Also true where that cannot be found out: those who ask look for a
+ * reason to keep their hands off.
+ */
 bool root_exists(const char *path);
 
 #endif

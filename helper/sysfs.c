@@ -101,9 +101,11 @@ int sysfs_read_link(int dirfd, const char *name, char *buf, size_t size)
 	return copy_name(buf, size, base ? base + 1 : target);
 }
 
-bool sysfs_has(int dirfd, const char *name)
+int sysfs_has(int dirfd, const char *name)
 {
-	return faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (faccessat(dirfd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -errno;
 }
 
 int sysfs_write(int dirfd, const char *name, const char *value)

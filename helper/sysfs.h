@@ -35,8 +35,8 @@ int sysfs_read_hex(int dirfd, const char *name, uint32_t max, uint32_t *ret) _mu
 /* The last component of a link's target (the name of a driver, a group, a function). 0, -ENOENT if there is none. */
 int sysfs_read_link(int dirfd, const char *name, char *buf, size_t size) _must_check_;
 
-/* Whether an entry exists; false also once the device is gone. */
-bool sysfs_has(int dirfd, const char *name);
+/* Whether an entry exists. 1, 0 (also once the device is gone) or -errno. */
+int sysfs_has(int dirfd, const char *name) _must_check_;
 
 /*
  * Writes value with exactly one write(2), as the kernel takes one store per call. 0, -EIO on a short write, -errno.
