@@ -79,6 +79,7 @@ static int load_record(struct subject *s)
 	if (r < 0 && r != -ENOENT && r != -EBADMSG)
 		return r;
 	s->has_record = r == 0;
+	s->bad_record = r == -EBADMSG;
 	s->facts.released = s->has_record && s->record.state == RECORD_RELEASED;
 	s->facts.stays = s->has_record && s->record.companions_stay;
 	if (s->has_record && (s->record.state == RECORD_ACTING || s->record.state == RECORD_CLAIMED ||

@@ -26,6 +26,7 @@ struct subject {
 	struct facts facts;
 	struct record record;           /* all zero without has_record */
 	bool has_record;
+	bool bad_record;                /* there is something in its place that is none */
 	char override[DRIVER_NAME_SIZE];
 	struct holders holders;
 	char console[128];              /* what is on it */

@@ -260,7 +260,9 @@ static int report_failure(const char *bdf, const char *attr, int r)
 			    strerror(-r));
 		return EXIT_CODE_BAD_DATA;
 	}
-	log_message(LOG_ERR, bdf, "could not be judged: %s; nothing was changed", strerror(-r));
+	log_message(LOG_ERR, bdf, "could not be judged: %s; nothing was changed",
+		    r == -EPROTO ? "its record in /run/nvfio is a newer nvfio's" :
+		    r == -EBADMSG ? "its lock in /run/nvfio is no file of ours" : strerror(-r));
 	return EXIT_CODE_FAILED;
 }
 
@@ -301,6 +303,8 @@ static int run_event(const struct options *opt, const char *bdf, bool may_act)
 	r = judge(&j, bdf, &occasion, &attr);
 	if (r < 0)
 		return report_failure(bdf, attr, r);
+	if (may_act && j.self.bad_record)
+		log_message(LOG_WARNING, bdf, "what is in its record's place in /run/nvfio is no record, and does not count");
 	if (may_act && j.verdict.code == VERDICT_BIND) {
 		r = act(&j);
 		if (r <= 0)
@@ -351,8 +355,11 @@ static int run_forget(const char *bdf)
 	const char *attr;
 	int r;
 
-	if (pci_open(bdf, &fn, &attr) == 0 && state_load(&fn, &rec) == 0)
-		return EXIT_CODE_OK;
+	if (pci_open(bdf, &fn, &attr) == 0) {
+		r = state_load(&fn, &rec);
+		if (r == 0 || r == -EPROTO)
+			return EXIT_CODE_OK;
+	}
 	r = state_forget(bdf);
 	if (r == 0)
 		return EXIT_CODE_OK;

@@ -53,7 +53,8 @@ static int parse_field(struct record *rec, const char *key, const char *value)
 				return 0;
 			}
 		}
-		return -EBADMSG;
+		rec->state = RECORD_STATE_COUNT;
+		return 0;
 	}
 	if (streq(key, "inode"))
 		rec->ino = strtoull(value, NULL, 10);
@@ -122,6 +123,8 @@ int state_load(const struct pci_function *f, struct record *ret)
 		return r;
 	if (rec.ino != f->ino || rec.vendor != f->ids.vendor || rec.device != f->ids.device)
 		return -ENOENT;
+	if (rec.state == RECORD_STATE_COUNT)
+		return -EPROTO;
 	*ret = rec;
 	return 0;
 }
@@ -201,6 +204,16 @@ static void lock_name(const char *bdf, char buf[static BDF_SIZE + 8])
 	snprintf(buf, BDF_SIZE + 8, "%s.lock", bdf);
 }
 
+/* A FIFO in its place must not hang us, a terminal not become ours. */
+#define LOCK_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
 static int take_lock(const char *bdf, int command)
 {
 	_cleanup_close_ int dir = open_dir(true);
@@ -210,12 +223,14 @@ static int take_lock(const char *bdf, int command)
 		return dir;
 	lock_name(bdf, name);
 	for (;;) {
-		_cleanup_close_ int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+		_cleanup_close_ int fd = openat(dir, name, O_RDWR | O_CREAT | LOCK_FLAGS, 0644);
 		struct flock fl = whole_file();
 		struct stat mine, there;
 
 		if (fd < 0)
 			return -errno;
+		if (!is_regular(fd))
+			return -EBADMSG;
 		if (fcntl(fd, command, &fl) < 0)
 			return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
 		/* state_forget() may have removed the file between our open and our lock: then lock the new one. */
@@ -245,9 +260,11 @@ int state_is_locked(const char *bdf)
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
 	lock_name(bdf, name);
-	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(dir, name, O_RDONLY | LOCK_FLAGS);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
+	if (!is_regular(fd))
+		return -EBADMSG;
 	if (fcntl(fd, F_OFD_GETLK, &fl) < 0)
 		return -errno;
 	return fl.l_type != F_UNLCK;
@@ -279,11 +296,15 @@ bool state_first_time(const char *token)
 {
 	_cleanup_close_ int dir = open_dir(true), fd = -1;
 	char name[NAME_MAX];
+	struct stat st;
 
 	if (dir < 0)
 		return true;
 	if (snprintf(name, sizeof(name), "said-%s", token) >= (int)sizeof(name))
 		return true;
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	return fd >= 0 || errno != EEXIST;
+	if (fd >= 0 || errno != EEXIST)
+		return true;
+	/* Only a file of ours says that it was said. */
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode);
 }

@@ -36,7 +36,9 @@ struct record {
 
 /*
  * Reads the record about exactly this function. 0; -ENOENT: there is none, or it is about another device that sat at the
- * address before; -EBADMSG: not a record we wrote (garbage, a link, foreign owner); -errno.
+ * address before; -EBADMSG: not a record we wrote (garbage, a link, a FIFO), which says nothing; -EPROTO: a newer
+ * helper's, in a state this one does not know, so that the function is not to be touched; -errno.
+ * Two versions may share the directory: keys that are not known are ignored, keys that are missing are empty or off.
  */
 int state_load(const struct pci_function *f, struct record *ret) _must_check_;
 
@@ -55,7 +57,7 @@ int state_settle(const struct pci_function *f, struct record *record) _must_chec
 /* Removes it. 0, also if there was none, or -errno. */
 int state_remove(const char *bdf);
 
-/* Takes the function's lock. A descriptor to close; -EBUSY: in flight; -errno. */
+/* Takes the function's lock. A descriptor to close; -EBUSY: in flight; -EBADMSG: no file of ours; -errno. */
 int state_lock(const char *bdf) _must_check_;
 
 /* The same, but waits for it; for a child only. */
