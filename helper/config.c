@@ -30,13 +30,17 @@ struct dropin {
 	unsigned int dir;          /* index into dropin_dirs */
 };
 
+/* The directories stay open: names that were listed in one are not looked for in another that took its place. */
 struct dropins {
 	struct dropin *list;
 	size_t n, room;
+	DIR *dir[ARRAY_SIZE(dropin_dirs)];
 };
 
 static void cleanup_dropins(struct dropins *dropins)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(dropins->dir); i++)
+		cleanup_dirp(&dropins->dir[i]);
 	free(dropins->list);
 }
 
@@ -89,24 +93,44 @@ const char *config_distrust(const struct stat *st)
 	return NULL;
 }
 
-static bool is_link(const char *path)
+static const char *base_name(const char *path)
+{
+	return strrchr(path, '/') + 1;
+}
+
+static bool is_link(int dirfd, const char *path)
 {
 	char full[PATH_MAX];
 	struct stat st;
 
+	if (dirfd >= 0)
+		return fstatat(dirfd, base_name(path), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
 	return root_path(path, full, sizeof(full)) == 0 && lstat(full, &st) == 0 &&
 	       S_ISLNK(st.st_mode);
 }
 
-/* A descriptor; -ENOENT without a text if there is no such file; -errno with a text. */
-static int open_trusted(const char *path, int flags, char *error, size_t error_size)
+static int open_at(int dirfd, const char *path, int flags)
+{
+	int fd;
+
+	if (dirfd < 0)
+		return root_open(path, flags);
+	fd = openat(dirfd, base_name(path), flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * The absolute path, or its last component in dirfd if that is not -1. A descriptor; -ENOENT without a text if there is
+ * no such file; -errno with a text.
+ */
+static int open_trusted(int dirfd, const char *path, int flags, char *error, size_t error_size)
 {
 	/* A FIFO must not hang us, a terminal not become ours. */
-	_cleanup_close_ int fd = root_open(path, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	_cleanup_close_ int fd = open_at(dirfd, path, flags | O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	const char *wrong;
 	struct stat st;
 
-	if (fd == -ENOENT && is_link(path))
+	if (fd == -ENOENT && is_link(dirfd, path))
 		return fail(error, error_size, -EINVAL, path, "link to nowhere");
 	if (fd == -ENOENT)
 		return -ENOENT;
@@ -125,15 +149,29 @@ static int open_trusted(const char *path, int flags, char *error, size_t error_s
 	return steal_fd(&fd);
 }
 
-/* 0 (also where a link to /dev/null masks it); -ENOENT without a text if there is none; -errno. */
-static int load_file(struct config *cfg, const char *path, char *error, size_t error_size)
+/* Half of an old and half of a new file may say what neither did. */
+static bool is_changed(int fd, const struct stat *before, size_t len)
 {
-	_cleanup_close_ int fd = open_trusted(path, 0, error, error_size);
+	struct stat now;
+
+	if (!S_ISREG(before->st_mode))
+		return false;
+	return fstat(fd, &now) < 0 || (size_t)now.st_size != len || now.st_mtim.tv_sec != before->st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != before->st_mtim.tv_nsec;
+}
+
+/* 0 (also where a link to /dev/null masks it); -ENOENT without a text if there is none; -errno. */
+static int load_file(struct config *cfg, int dirfd, const char *path, char *error, size_t error_size)
+{
+	_cleanup_close_ int fd = open_trusted(dirfd, path, 0, error, error_size);
 	_cleanup_free_ char *text = NULL;
+	struct stat before;
 	size_t len = 0;
 
 	if (fd < 0)
 		return fd;
+	if (fstat(fd, &before) < 0)
+		return fail(error, error_size, -errno, path, strerror(errno));
 	/* Not st_size: it may grow meanwhile. The byte too many tells a file that is too large. */
 	text = malloc(FILE_BYTES_MAX + 1);
 	if (!text)
@@ -143,6 +181,8 @@ static int load_file(struct config *cfg, const char *path, char *error, size_t e
 
 		if (n < 0)
 			return fail(error, error_size, -errno, path, strerror(errno));
+		if (n == 0 && is_changed(fd, &before, len))
+			return fail(error, error_size, -EAGAIN, path, "changed while it was read");
 		if (n == 0)
 			return config_parse(cfg, path, text, len, error, error_size);
 		len += (size_t)n;
@@ -177,8 +217,8 @@ static int add_dropin(struct dropins *dropins, const char *name, unsigned int di
 static int list_dropins(struct dropins *dropins, unsigned int dir, char *error, size_t error_size)
 {
 	const char *path = dropin_dirs[dir];
-	_cleanup_close_ int fd = open_trusted(path, O_DIRECTORY, error, error_size);
-	_cleanup_dir_ DIR *entries = NULL;
+	_cleanup_close_ int fd = open_trusted(-1, path, O_DIRECTORY, error, error_size);
+	DIR *entries;
 	struct dirent *entry;
 	int r;
 
@@ -188,6 +228,7 @@ static int list_dropins(struct dropins *dropins, unsigned int dir, char *error, 
 	if (!entries)
 		return fail(error, error_size, -errno, path, strerror(errno));
 	(void)steal_fd(&fd);
+	dropins->dir[dir] = entries;
 	while (errno = 0, (entry = readdir(entries))) {
 		if (!is_dropin_name(entry->d_name))
 			continue;
@@ -229,7 +270,7 @@ static int load_dropins(struct config *cfg, char *error, size_t error_size)
 		if (i > 0 && streq(d->name, d[-1].name))
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/%s", dropin_dirs[d->dir], d->name);
-		r = load_file(cfg, path, error, error_size);
+		r = load_file(cfg, dirfd(dropins.dir[d->dir]), path, error, error_size);
 		/* Removed since it was listed is as good as never there. */
 		if (r < 0 && r != -ENOENT)
 			return r;
@@ -246,7 +287,7 @@ int config_load(struct config **ret, char *error, size_t error_size)
 	if (!cfg)
 		return fail(error, error_size, -ENOMEM, main_files[0], "out of memory");
 	for (i = 0; i < ARRAY_SIZE(main_files) && r == -ENOENT; i++)
-		r = load_file(cfg, main_files[i], error, error_size);
+		r = load_file(cfg, -1, main_files[i], error, error_size);
 	if (r == 0 || r == -ENOENT)
 		r = load_dropins(cfg, error, error_size);
 	if (r < 0)
