@@ -41,6 +41,12 @@ check-tree: all
 	NVFIO_UDEV=$(CURDIR)/$(SAN)/nvfio-udev $(BATS) tests/bats
 	NVFIO_UNDER="/usr/bin/valgrind -q --error-exitcode=99" $(BATS) tests/bats/30-arguments.bats
 
+# Every fault with every errno; check-tree has a part of them, each day another (tests/bats/50-faults.bats).
+.PHONY: soak-tree
+soak-tree: all
+	$(Q)$(MAKE) --no-print-directory BUILD=$(SAN) ASAN=1 WERROR=1 all
+	SOAK=1 NVFIO_UDEV=$(CURDIR)/$(SAN)/nvfio-udev $(BATS) tests/bats/50-faults.bats
+
 # The rules under udev's own engine, and a newer udev's opinion of them.
 check-rules: all $(BUILD)/udev/udevadm
 	bats tests/rules

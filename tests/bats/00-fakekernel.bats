@@ -349,8 +349,8 @@ override_file() {
 
 @test "a child's operations are counted with its parent's" {
 	FAKE_COUNT=1 client fork "$(device_dir $GPU)" driver_override vfio-pci
-	[[ $(wc -l <"$TREE/.fake_ops") == 3 ]]
-	FAKE_FAIL=3:EACCES client fork "$(device_dir $GPU)" driver_override nvidia
+	[[ $(wc -l <"$TREE/.fake_ops") == 4 ]]
+	FAKE_FAIL=4:EACCES client fork "$(device_dir $GPU)" driver_override nvidia
 	assert_error EACCES
 	[[ $(override_file) == vfio-pci ]]
 }

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +58,7 @@ static bool exists(const char *name)
 {
 	char path[PATH_MAX];
 
-	return access(fake_path(path, "%s", name), F_OK) == 0;
+	return syscall(SYS_faccessat, AT_FDCWD, fake_path(path, "%s", name), F_OK) == 0;
 }
 
 void fake_block(const char *path)
@@ -104,8 +105,8 @@ static void run_command(const char *command)
 
 	snprintf(text, sizeof(text), "%s", command);
 	snprintf(root_env, sizeof(root_env), "TREE=%s", fake_root);
-	/* vfork-like: the child must not run the program's own atfork handlers or come through this library. */
-	pid = fork();
+	/* The child must not run the program's own atfork handlers or come through this library. */
+	pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
 		execve("/bin/sh", argv, envp);
 		_exit(127);
@@ -139,12 +140,26 @@ static void run_hook(const char *action)
 	}
 }
 
+/* "-" stands for no file. The directory itself counts as well as what is in it. */
+static bool is_counted(const char *path)
+{
+	static const char *const top[] = { "sys", "run", "proc", "etc" };
+
+	for (size_t i = 0; i < sizeof(top) / sizeof(top[0]); i++) {
+		size_t len = strlen(top[i]);
+
+		if (strncmp(path, top[i], len) == 0 && (path[len] == '/' || path[len] == '\0'))
+			return true;
+	}
+	return strcmp(path, "-") == 0;
+}
+
 int fault_before(const char *op, const char *path)
 {
 	int error = 0;
 	unsigned int n;
 
-	if (!starts_with(path, "sys/") && !starts_with(path, "run/") && !starts_with(path, "proc/"))
+	if (!is_counted(path))
 		return 0;
 	n = __atomic_add_fetch(&counter->ops, 1, __ATOMIC_SEQ_CST);
 	if (list_ops)

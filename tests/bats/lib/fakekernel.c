@@ -4,14 +4,16 @@
  * under test (and the children it forks) and open, read, write and stat; what a write does is fakebus.c's business.
  *
  *   FAKE_ROOT=DIR    the tree; without it nothing is changed
- *   FAKE_COUNT=1     list the operations below sys, run and proc (open, read, write; below run also mkdir, rename
- *                    and unlink) in DIR/.fake_ops as "N OP PATH"
+ *   FAKE_COUNT=1     list the operations below sys, run, proc and etc (open, read, write, list (the first readdir of
+ *                    a directory), readlink, access; below run also mkdir, rename, unlink, lock and getlk), and those
+ *                    on no file (fork, pipe, socket, libkmod's), in DIR/.fake_ops as "N OP PATH"
  *   FAKE_FAIL=WHEN:ERRNO[,...]   that operation fails; SHORT halves a read or write
  *   FAKE_HOOK="WHEN ACTION"      before that operation: "remove BDF...", "replace BDF...", "replace-bound BDF..."
  *                    (the newcomer is on its native driver) or "sh COMMAND"
  *   FAKE_BLOCK=SUFFIX[,...]      reads and writes of such a path sleep until DIR/.fake_release exists;
  *                    DIR/.fake_blocked then names them. At most FAKE_BLOCK_MAX seconds (30), so that no test leaves
  *                    a process behind
+ *   FAKE_CLOCK=SECONDS           the wall clock is further on (or back) by so much at each look at it
  * WHEN is the N-th operation, counted over parent and children from the last removal of DIR/.fake_counter on, or
  * OP:SUFFIX for the first one of that kind on such a path.
  *
@@ -25,6 +27,8 @@
  */
 #include "fakekernel.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -255,7 +259,7 @@ static void log_write(const char *path, const char *remark, const char *value, s
 
 static ssize_t write_attribute(int fd, const char *path, const char *value, size_t len, int error)
 {
-	int mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+	int mode = (int)syscall(SYS_fcntl, fd, F_GETFL) & O_ACCMODE;
 	ssize_t r;
 
 	if (mode != O_WRONLY && mode != O_RDWR)
@@ -288,7 +292,7 @@ static ssize_t do_write(int fd, const void *buf, size_t count, off_t offset, boo
 		if (ends_with(rel, "/unbindLock", 11)) {
 			log_write(rel, "", buf, count);
 			/* A lock that is refused reads back as it was. */
-			if (access(fake_path(busy, "%s.fake_busy", rel), F_OK) == 0)
+			if (syscall(SYS_faccessat, AT_FDCWD, fake_path(busy, "%s.fake_busy", rel), F_OK) == 0)
 				return (ssize_t)count;
 		}
 		if (error == FAULT_SHORT)
@@ -519,6 +523,197 @@ PUBLIC int fstatat64(int dirfd, const char *restrict path, struct stat64 *restri
 PUBLIC int stat64(const char *restrict path, struct stat64 *restrict st) __attribute__((alias("stat")));
 PUBLIC int fstat64(int fd, struct stat64 *st) __attribute__((alias("fstat")));
 
+static int do_access(int dirfd, const char *path, int mode, int flags)
+{
+	char buf[PATH_MAX];
+	const char *rel = at_path(dirfd, path, buf);
+	int error = rel ? fault_before("access", rel) : 0;
+
+	if (error && error != FAULT_SHORT)
+		return fail(error);
+	/* faccessat2(2) is newer than some kernels; a link that leads nowhere is all the flag is used for. */
+	if (flags & AT_SYMLINK_NOFOLLOW) {
+		struct stat st;
+
+		return (int)syscall(SYS_newfstatat, dirfd, path, &st, AT_SYMLINK_NOFOLLOW);
+	}
+	return (int)syscall(SYS_faccessat, dirfd, path, mode);
+}
+
+PUBLIC int faccessat(int dirfd, const char *path, int mode, int flags)
+{
+	return do_access(dirfd, path, mode, flags);
+}
+
+PUBLIC int access(const char *path, int mode)
+{
+	return do_access(AT_FDCWD, path, mode, 0);
+}
+
+ssize_t __readlinkat_chk(int dirfd, const char *path, char *buf, size_t size, size_t room);
+
+PUBLIC ssize_t readlinkat(int dirfd, const char *restrict path, char *restrict buf, size_t size)
+{
+	char place[PATH_MAX];
+	const char *rel = at_path(dirfd, path, place);
+	int error = rel ? fault_before("readlink", rel) : 0;
+
+	if (error && error != FAULT_SHORT)
+		return fail(error);
+	return syscall(SYS_readlinkat, dirfd, path, buf, size);
+}
+
+PUBLIC ssize_t __readlinkat_chk(int dirfd, const char *path, char *buf, size_t size, size_t room)
+{
+	if (size > room)
+		abort();
+	return readlinkat(dirfd, path, buf, size);
+}
+
+/* The next one in line: libc's, or that of a sanitizer before it. */
+#define NEXT(function) ((__typeof__(&(function)))dlsym(RTLD_NEXT, #function))
+
+/* Only where a directory's listing begins: it can fail later as well, but not in another way. */
+PUBLIC struct dirent *readdir(DIR *dir)
+{
+	static __typeof__(&readdir) next;
+	char path[PATH_MAX];
+	const char *rel = telldir(dir) == 0 ? fd_path(dirfd(dir), path) : NULL;
+	int error = rel ? fault_before("list", rel) : 0;
+
+	if (error && error != FAULT_SHORT) {
+		errno = error;
+		return NULL;
+	}
+	if (!next)
+		next = NEXT(readdir);
+	return next(dir);
+}
+
+PUBLIC struct dirent64 *readdir64(DIR *dir) __attribute__((alias("readdir")));
+
+/* Open-file-description locks; every other command passes. */
+PUBLIC int fcntl(int fd, int command, ...)
+{
+	char path[PATH_MAX];
+	const char *rel;
+	va_list ap;
+	void *arg;
+	int error;
+
+	va_start(ap, command);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	if (command == F_OFD_SETLK || command == F_OFD_SETLKW || command == F_OFD_GETLK) {
+		rel = fd_path(fd, path);
+		error = rel ? fault_before(command == F_OFD_GETLK ? "getlk" : "lock", rel) : 0;
+		if (error && error != FAULT_SHORT)
+			return fail(error);
+	}
+	return (int)syscall(SYS_fcntl, fd, command, arg);
+}
+
+PUBLIC int fcntl64(int fd, int command, ...) __attribute__((alias("fcntl")));
+
+/* What is done to no file. */
+static int fault_of_call(const char *op)
+{
+	int error = fake_root[0] ? fault_before(op, "-") : 0;
+
+	return error == FAULT_SHORT ? 0 : error;
+}
+
+PUBLIC pid_t fork(void)
+{
+	int error = fault_of_call("fork");
+
+	return error ? fail(error) : NEXT(fork)();
+}
+
+PUBLIC int pipe2(int fds[2], int flags)
+{
+	int error = fault_of_call("pipe");
+
+	return error ? fail(error) : (int)syscall(SYS_pipe2, fds, flags);
+}
+
+PUBLIC int socket(int domain, int type, int protocol)
+{
+	int error = fault_of_call("socket");
+
+	return error ? fail(error) : (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+/* libkmod's: what they read themselves passes by unseen, so they fail as a whole. */
+struct kmod_ctx;
+struct kmod_module;
+struct kmod_list;
+struct kmod_ctx *kmod_new(const char *dir, const char *const *config);
+int kmod_module_new_from_lookup(struct kmod_ctx *ctx, const char *alias, struct kmod_list **list);
+int kmod_module_new_from_name_lookup(struct kmod_ctx *ctx, const char *name, struct kmod_module **mod);
+int kmod_module_get_info(const struct kmod_module *mod, struct kmod_list **list);
+
+PUBLIC struct kmod_ctx *kmod_new(const char *dir, const char *const *config)
+{
+	int error = fault_of_call("module");
+
+	if (error) {
+		errno = error;
+		return NULL;
+	}
+	return NEXT(kmod_new)(dir, config);
+}
+
+PUBLIC int kmod_module_new_from_lookup(struct kmod_ctx *ctx, const char *alias, struct kmod_list **list)
+{
+	int error = fault_of_call("module");
+
+	return error ? -error : NEXT(kmod_module_new_from_lookup)(ctx, alias, list);
+}
+
+PUBLIC int kmod_module_new_from_name_lookup(struct kmod_ctx *ctx, const char *name, struct kmod_module **mod)
+{
+	int error = fault_of_call("module");
+
+	return error ? -error : NEXT(kmod_module_new_from_name_lookup)(ctx, name, mod);
+}
+
+PUBLIC int kmod_module_get_info(const struct kmod_module *mod, struct kmod_list **list)
+{
+	int error = fault_of_call("module");
+
+	return error ? -error : NEXT(kmod_module_get_info)(mod, list);
+}
+
+static long clock_step;
+
+/* Where the wall clock has jumped to: further with each call. */
+static time_t jumped(time_t now)
+{
+	static long looks;
+
+	return now + clock_step * ++looks;
+}
+
+PUBLIC int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	int r = (int)syscall(SYS_clock_gettime, clock, ts);
+
+	if (r == 0 && clock_step && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+		ts->tv_sec = jumped(ts->tv_sec);
+	return r;
+}
+
+PUBLIC time_t time(time_t *ret)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (ret)
+		*ret = ts.tv_sec;
+	return ts.tv_sec;
+}
+
 /* In a constructor, as the program may clear its environment before its first system call. */
 static void __attribute__((constructor)) setup(void)
 {
@@ -526,6 +721,7 @@ static void __attribute__((constructor)) setup(void)
 
 	if (!root || !*root)
 		return;
+	clock_step = getenv("FAKE_CLOCK") ? atol(getenv("FAKE_CLOCK")) : 0;
 	if (!realpath(root, fake_root))
 		abort();
 	fault_setup();

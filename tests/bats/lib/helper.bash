@@ -6,7 +6,7 @@
 
 NVFIO_UDEV=${NVFIO_UDEV:-$REPO_DIR/build/nvfio-udev}
 
-# Runs a program under the fake kernel; FAKE_FAIL, FAKE_HOOK, FAKE_BLOCK and FAKE_COUNT of the caller reach it. Sets
+# Runs a program under the fake kernel; the FAKE_ variables of the caller reach it. Sets
 # $status, $output (stdout) and $log (stderr). Through files, not pipes, and new ones each time (stdout.1, stderr.1,
 # ...): an acting child may outlive its parent.
 under_kernel() {
@@ -15,7 +15,7 @@ under_kernel() {
 	out=$BATS_TEST_TMPDIR/stdout.$run_number err=$BATS_TEST_TMPDIR/stderr.$run_number
 	# A sanitizer's library cannot come first where the fake kernel does.
 	vars=("ASAN_OPTIONS=${ASAN_OPTIONS-verify_asan_link_order=0}")
-	for name in FAKE_FAIL FAKE_HOOK FAKE_BLOCK FAKE_BLOCK_MAX FAKE_COUNT; do
+	for name in FAKE_FAIL FAKE_HOOK FAKE_BLOCK FAKE_BLOCK_MAX FAKE_COUNT FAKE_CLOCK; do
 		[[ -v $name ]] && vars+=("$name=${!name}")
 	done
 	command=("$@")
