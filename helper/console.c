@@ -50,8 +50,8 @@ bool console_in_iomem(char *iomem, const char *bdf)
 }
 
 /*
- * There is a frame buffer console, or that cannot be told. Whether it is bound is not asked: that attribute takes console_lock (show_bind() in
- * drivers/tty/vt/vt.c), which a display driver stuck in a mode set holds for ever.
+ * There is a frame buffer console, or that cannot be told. Whether it is bound is not asked: that attribute takes
+ * console_lock (show_bind() in drivers/tty/vt/vt.c), which a display driver stuck in a mode set holds for ever.
  */
 static bool has_fbcon(void)
 {
