@@ -107,6 +107,12 @@ static void look_at_usb(struct search *s, const struct pci_function *f)
 		doubt(s, f->name);
 }
 
+/* The end of a process is no news, at whatever point of looking at it it comes. */
+static bool is_doubtful(int error)
+{
+	return error != 0 && error != ENOENT && error != ESRCH;
+}
+
 /*
  * The node of interest behind a descriptor or mapping, NULL if it is none, *ret_doubt if that
  * cannot be said. DONT_SYNC: a file on a dead NFS or FUSE mount is answered from the cache.
@@ -121,7 +127,7 @@ static const struct node *look_at_link(const struct search *s, int dir, const ch
 	if (statx(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &stx) == 0)
 		return S_ISCHR(stx.stx_mode) ? nodes_lookup(&s->nodes, stx.stx_rdev_major,
 							    stx.stx_rdev_minor) : NULL;
-	if (errno == ENOENT || errno == ESRCH)
+	if (!is_doubtful(errno))
 		return NULL;
 	/* A mapping without the capability that proc_map_files_get_link() asks for. */
 	if (errno == EPERM) {
@@ -131,7 +137,7 @@ static const struct node *look_at_link(const struct search *s, int dir, const ch
 	/* FUSE refuses even root (fuse_allow_current_process); no node of ours is outside /dev. */
 	n = readlinkat(dir, name, target, sizeof(target) - 1);
 	if (n < 0)
-		*ret_doubt |= errno != ENOENT && errno != ESRCH;
+		*ret_doubt |= is_doubtful(errno);
 	else
 		*ret_doubt |= n >= 5 && memcmp(target, "/dev/", 5) == 0;
 	return NULL;
@@ -157,15 +163,11 @@ static bool look_at_links(struct search *s, int proc, const char *path, const ch
 			  const char *how, bool *ret_doubt)
 {
 	_cleanup_dir_ DIR *dir = sysfs_list(proc, path);
+	const struct dirent *de;
 
-	while (dir) {
+	while (dir && (errno = 0, de = readdir(dir))) {
 		const struct node *node;
-		const struct dirent *de;
 
-		errno = 0;
-		de = readdir(dir);
-		if (!de)
-			break;
 		if (de->d_name[0] == '.')
 			continue;
 		node = look_at_link(s, dirfd(dir), de->d_name, ret_doubt);
@@ -174,8 +176,7 @@ static bool look_at_links(struct search *s, int proc, const char *path, const ch
 			return true;
 		}
 	}
-	/* The end of a process is no news, at whatever point it comes. */
-	*ret_doubt |= errno != 0 && errno != ENOENT && errno != ESRCH;
+	*ret_doubt |= is_doubtful(errno);
 	return false;
 }
 
@@ -192,7 +193,7 @@ static bool look_at_threads(struct search *s, int proc, const char *pid, bool *r
 	snprintf(path, sizeof(path), "%s/task", pid);
 	dir = sysfs_list(proc, path);
 	if (!dir) {
-		*ret_doubt |= errno != ENOENT && errno != ESRCH;
+		*ret_doubt |= is_doubtful(errno);
 		return false;
 	}
 	while (errno = 0, (de = readdir(dir))) {
@@ -210,7 +211,7 @@ static bool look_at_threads(struct search *s, int proc, const char *pid, bool *r
 		if (s->mappings && look_at_links(s, proc, path, pid, "mapped", ret_doubt))
 			return true;
 	}
-	*ret_doubt |= errno != 0 && errno != ENOENT && errno != ESRCH;
+	*ret_doubt |= is_doubtful(errno);
 	return false;
 }
 
