@@ -135,11 +135,10 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 			 const struct pci_function *function0)
 {
 	struct facts *f = &s->facts;
-	int locked = occasion->locked ? 0 : state_is_locked(s->fn.name);
-	int off = judge_is_off(), r;
+	int locked = occasion->locked ? 0 : state_is_locked(s->fn.name), r;
 
-	if (locked < 0 || off < 0)
-		return locked < 0 ? locked : off;
+	if (locked < 0)
+		return locked;
 
 	resolve_settings(s, j->config);
 	*f = (struct facts){
@@ -148,7 +147,7 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 		.settings = &s->settings,
 		.role = policy_role(&s->fn, function0),
 		.admin = occasion->admin,
-		.off = off > 0,
+		.off = occasion->off,
 		.config_broken = j->config_error[0] != '\0',
 		.in_flight = locked > 0,
 		.was_deferred = occasion->was_deferred,
@@ -298,7 +297,7 @@ static int open_function0(struct judgement *j)
 
 static int judge_opened(struct judgement *j, const struct occasion *occasion)
 {
-	struct occasion about_function0 = { .event = occasion->event, .read_override = true };
+	struct occasion about_function0 = { .event = occasion->event, .off = occasion->off, .read_override = true };
 	const struct pci_function *function0 = NULL;
 	int r;
 
@@ -366,7 +365,8 @@ int judge(struct judgement *j, const char *name, const struct occasion *occasion
 int judge_again(struct judgement *j)
 {
 	struct occasion occasion = { .event = j->self.facts.event, .admin = j->self.facts.admin,
-				     .was_deferred = j->self.facts.was_deferred, .locked = true };
+				     .off = j->self.facts.off, .was_deferred = j->self.facts.was_deferred,
+				     .locked = true };
 	int r;
 
 	r = pci_refresh(&j->self.fn);

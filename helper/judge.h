@@ -14,6 +14,7 @@
 struct occasion {
 	enum event_kind event;
 	enum admin admin;      /* ENV{NVFIO} of an administrator's rule */
+	bool off;              /* judge_is_off() */
 	bool was_deferred;     /* NVFIO_STATE of the function's last event was "deferred" */
 	bool locked;           /* the caller itself holds the function's lock */
 	bool read_override;    /* read driver_override of a driverless function too (an acting child does that itself) */

@@ -294,10 +294,11 @@ static int run_event(const struct options *opt, const char *bdf, bool may_act)
 	/* A rule that says something else meant something: better nothing is taken than the wrong thing. */
 	if (opt->admin[0] && !streq(opt->admin, "native") && !streq(opt->admin, "vfio"))
 		return bad_argument("ENV{NVFIO} is neither native nor vfio", opt->admin);
-	r = may_act ? judge_is_off() : 0;
+	r = judge_is_off();
 	if (r < 0)
 		return report_failure(bdf, NULL, r);
-	if (r > 0)
+	occasion.off = r > 0;
+	if (may_act && occasion.off)
 		return run_off();
 	occasion.event = (enum event_kind)kind;
 	r = judge(&j, bdf, &occasion, &attr);
