@@ -158,7 +158,7 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 	r = load_record(s);
 	if (r < 0)
 		return r;
-	if (occasion->read_override && !s->fn.driver[0] && !f->in_flight)
+	if (occasion->read_override && !s->fn.driver[0] && !s->fn.on_vfio && !f->in_flight)
 		return read_override(s);
 	return 0;
 }
