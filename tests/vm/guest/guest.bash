@@ -4,7 +4,8 @@
 # Part of lib.bash: the guest itself. Its start, udevd, counting, putting
 # everything back, and what is kept of a failure.
 
-udevd_start()
+# udevd_run: the daemon alone, no event replayed.
+udevd_run()
 {
 	# Started in a test it must not keep bats' pipes: bats waits for their end.
 	(
@@ -13,6 +14,11 @@ udevd_start()
 		done
 		exec /lib/systemd/systemd-udevd --daemon
 	) </dev/null >/dev/null 2>&1
+}
+
+udevd_start()
+{
+	udevd_run
 	udevadm trigger --type=subsystems --action=add
 	udevadm trigger --type=devices --action=add
 	settle 60
@@ -79,18 +85,31 @@ starts_of()
 	grep -c "filename=[^ ]*/$1 " /sys/kernel/tracing/trace || :
 }
 
-# uevents_start, uevents_of BDF: udev events of a function since.
+# uevents_start, uevents_of BDF: udev events of a function since. uevent_ms BDF ACTION: how long the last such event took,
+# from the kernel's word to udev's.
 uevents_start()
 {
 	[[ ! -e "$BENCH/monitor.pid" ]] || kill "$(<"$BENCH/monitor.pid")"
-	udevadm monitor --udev --subsystem-match=pci >"$BENCH/monitor" 2>&1 3>&- &
+	udevadm monitor --kernel --udev --subsystem-match=pci >"$BENCH/monitor" 2>&1 3>&- &
 	echo $! >"$BENCH/monitor.pid"
-	wait_for 10 grep -q 'UDEV - the event' "$BENCH/monitor"
+	wait_for 10 grep -q 'KERNEL - the kernel' "$BENCH/monitor"
 }
 
 uevents_of()
 {
 	grep "^UDEV .*/$1 " "$BENCH/monitor" || :
+}
+
+uevent_ms()
+{
+	local line event="^(KERNEL|UDEV) *\[([0-9]+)\.([0-9]+)\] $2 .*/$1 "
+	local -A us
+
+	while IFS= read -r line; do
+		[[ $line =~ $event ]] || continue
+		us[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}${BASH_REMATCH[3]}
+	done <"$BENCH/monitor"
+	[[ -n ${us[UDEV]} ]] && echo $(((us[UDEV] - us[KERNEL]) / 1000))
 }
 
 # Once per boot, before udevd.

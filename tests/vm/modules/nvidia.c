@@ -45,6 +45,9 @@ MODULE_PARM_DESC(fail_probe, "probe() fails");
 static bool hang_remove;
 module_param(hang_remove, bool, 0644);
 MODULE_PARM_DESC(hang_remove, "remove() waits until this is N again");
+static char hang_only[16];
+module_param_string(hang_only, hang_only, sizeof(hang_only), 0644);
+MODULE_PARM_DESC(hang_only, "hang_remove is about this function only; empty: about all");
 static bool hang_mmap;
 module_param(hang_mmap, bool, 0644);
 MODULE_PARM_DESC(hang_mmap, "mmap() waits until this is N again, and with it all who look at the process's memory");
@@ -245,6 +248,14 @@ static int nv_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 }
 
+/* What the shell writes ends with a newline. */
+static bool remove_hangs(struct pci_dev *pdev)
+{
+	const char *name = pci_name(pdev);
+
+	return hang_remove && (hang_only[0] <= ' ' || !strncmp(hang_only, name, strlen(name)));
+}
+
 static void nv_remove(struct pci_dev *pdev)
 {
 	struct gpu *gpu = pci_get_drvdata(pdev);
@@ -261,7 +272,7 @@ static void nv_remove(struct pci_dev *pdev)
 	 * Interruptible, and deaf to signals, as the real one: a killed
 	 * writer makes this spin.
 	 */
-	while (gpu_in_use(gpu) || hang_remove)
+	while (gpu_in_use(gpu) || remove_hangs(pdev))
 		schedule_timeout_interruptible(msecs_to_jiffies(500));
 	proc_remove(gpu->dir);
 	kfree(gpu);
