@@ -81,3 +81,86 @@ load ../guest/lib
 	rm /etc/nvfio.conf
 	unplug_card 1
 }
+
+# hanging_takeover BDF: a trigger makes the helper unbind the card in port 1, whose native driver's remove() hangs.
+hanging_takeover()
+{
+	printf '[policy]\ngpu = native\n' >/etc/nvfio.conf
+	plug_card 1 gpu
+	settle
+	printf '[policy]\ntimeout = 1s\ntakeover = idle\n' >/etc/nvfio.conf
+	nvidia_set hang_only "$1"
+	nvidia_set hang_remove Y
+	udevadm trigger "$SYS/$1"
+	wait_for 15 state_is "$1" claimed
+}
+
+udevd_is()
+{
+	[[ $(systemctl show --property=ActiveState --value systemd-udevd.service) == "$1" ]]
+}
+
+udevd_is_new()
+{
+	udevd_is active && [[ $(systemctl show --property=MainPID --value systemd-udevd.service) != "$1" ]]
+}
+
+uevent_blocks()
+{
+	grep -qs uevent_show /proc/[0-9]*/stack
+}
+
+left_over()
+{
+	pgrep -f 'sleep 4711' >/dev/null
+}
+
+@test "udevd's clean-up and its restart do not end what waits for a hanging remove(); it lands" {
+	local bdf pid old
+
+	bdf=$(bdf_of 1)
+	# A program that stays in udevd's cgroup, as ours does not.
+	mkdir -p /run/udev/rules.d
+	printf 'SUBSYSTEM=="pci", KERNEL=="%s", RUN+="/bin/sh -c %s"\n' "$bdf" "'setsid sleep 4711 >/dev/null 2>&1 &'" \
+		>/run/udev/rules.d/99-bench.rules
+	udevd_reload
+	hanging_takeover "$bdf"
+	pid=$(pgrep -x nvfio-udev)
+	wait_for 10 left_over
+	wait_for 30 eval '! left_over'
+	[[ -e /proc/$pid ]]
+	rm /run/udev/rules.d/99-bench.rules
+	old=$(systemctl show --property=MainPID --value systemd-udevd.service)
+	systemctl restart --no-block systemd-udevd.service
+	wait_for 30 udevd_is_new "$old"
+	[[ -e /proc/$pid ]]
+	plug_card 2 gpu
+	wait_for 20 driver_is "$(bdf_of 2)" vfio-pci
+	nvidia_set hang_remove N
+	wait_for 20 driver_is "$bdf" vfio-pci
+	settle
+	wait_for 10 state_is "$bdf" bound
+	unplug_all
+}
+
+@test "with an event of the hanging function in its hands udevd's restart waits for remove(), and then is done" {
+	local bdf pid old
+
+	bdf=$(bdf_of 1)
+	hanging_takeover "$bdf"
+	pid=$(pgrep -x nvfio-udev)
+	udevadm trigger "$SYS/$bdf"
+	wait_for 10 uevent_blocks
+	old=$(systemctl show --property=MainPID --value systemd-udevd.service)
+	systemctl restart --no-block systemd-udevd.service
+	wait_for 10 udevd_is deactivating
+	[[ -e /proc/$pid ]]
+	nvidia_set hang_remove N
+	wait_for 20 driver_is "$bdf" vfio-pci
+	wait_for 30 udevd_is_new "$old"
+	settle
+	wait_for 10 state_is "$bdf" bound
+	vfio-client "$bdf"
+	rm /etc/nvfio.conf
+	unplug_all
+}
