@@ -57,19 +57,24 @@ on_vfio_or_deferred()
 }
 
 # each_point VERB MINIMUM EVENT CONVERGED: the helper that EVENT starts is killed at its first point, its second, ... until
-# it gets through; after each a trigger, and CONVERGED must hold. There have to be MINIMUM points.
+# it gets through; after each a trigger, and CONVERGED must hold. There have to be MINIMUM points. PREPARE makes the
+# situation again before each. STEP and UNTIL (part of a point's text) narrow the points down.
 each_point()
 {
 	local n
 
 	for ((n = 1; ; n += ${STEP:-1})); do
+		${PREPARE:-:}
 		at_point $n before kill "$1"
 		$3
 		at_point_off
 		[[ -e $POINT ]] || break
 		echo "$BATS_TEST_DESCRIPTION: $n $(<"$POINT")" >>"$BENCH/out/80-kill/points"
 		trigger
-		$4 && wait_for 5 no_strays && continue
+		if $4 && wait_for 5 no_strays; then
+			[[ -z ${UNTIL:-} || $(<"$POINT") != *"$UNTIL"* ]] || return 0
+			continue
+		fi
 		echo "killed $(<"$POINT"): not converged"
 		strays
 		cards
@@ -85,6 +90,23 @@ each_point()
 	modprobe -r vfio-pci || { echo "$BDF" >/sys/bus/pci/drivers/vfio-pci/unbind; modprobe -r vfio-pci; }
 	each_point event 15 hotplug on_vfio
 	vfio-client "$BDF"
+}
+
+vfio_unloaded()
+{
+	[[ $(driver_of "$BDF") == none ]] || echo "$BDF" >"$SYS/$BDF/driver/unbind"
+	settle
+	modprobe -r vfio-pci vfio_iommu_type1
+	! module_loaded vfio
+}
+
+@test "loading the VFIO modules" {
+	local loads
+
+	PREPARE=vfio_unloaded UNTIL=unlinkat each_point event 5 hotplug on_vfio
+	loads=$(grep -c "^$BATS_TEST_DESCRIPTION: .* finit_module" "$BENCH/out/80-kill/points")
+	echo "$loads modules"
+	((loads >= 3))
 }
 
 @test "hotplug with an idle native driver, takeover = idle" {
@@ -118,6 +140,83 @@ undo()
 	native_as_before
 	LEFT_WITH=nvidia each_point event 6 undo native_as_before
 	LEFT_WITH=none each_point event 6 undo native_as_before
+	rm /etc/nvfio.conf
+}
+
+# A companion that was faster than function 0, which a rule leaves: on VFIO, with the record of the helper that did it.
+companion_was_faster()
+{
+	[[ $(driver_of "$SND") == vfio-pci ]] && return
+	echo vfio-pci >"$SYS/$SND/driver_override"
+	echo "$SND" >/sys/bus/pci/drivers/snd_hda_intel/unbind
+	echo "$SND" >/sys/bus/pci/drivers/vfio-pci/bind
+	rm -f "/run/nvfio/$BDF"
+	printf '%s\n' state=bound "inode=$(stat -c %i "$SYS/$SND/")" vendor=10de device=22bc wanted=vfio-pci \
+		driver=snd_hda_intel override= autoprobe-off=0 companions-stay=0 >"/run/nvfio/$SND"
+	settle
+}
+
+function0_event()
+{
+	udevadm trigger --settle "$SYS/$BDF"
+}
+
+companion_is_back()
+{
+	[[ $(driver_of "$BDF") == nvidia && $(override_of "$BDF") == none ]] &&
+		wait_for 5 driver_is "$SND" snd_hda_intel && wait_for 5 gone "/run/nvfio/$SND" &&
+		[[ $(override_of "$SND") == none ]]
+}
+
+@test "taking back a companion that was faster than function 0" {
+	SND=$(bdf_of 1 1)
+	unplug_card 1
+	settle
+	mkdir -p /run/udev/rules.d
+	printf 'SUBSYSTEM=="pci", KERNEL=="%s", ENV{NVFIO}="native"\n' "$BDF" >/run/udev/rules.d/65-site.rules
+	udevd_reload
+	modprobe snd_hda_intel
+	plug_card 1 gpu audio
+	settle
+	companion_is_back
+	STEP=${SOAK:-3} PREPARE=companion_was_faster each_point event 12 function0_event companion_is_back
+	unplug_card 1
+	rm /run/udev/rules.d/65-site.rules
+	udevd_reload
+	plug_card 1 gpu
+	settle
+}
+
+autoprobe_is_off()
+{
+	[[ $(attr_of "$BDF" sriov_drivers_autoprobe) == 0 && $(driver_of "$BDF") == nvidia &&
+		$(override_of "$BDF") == none && $(</run/nvfio/"$BDF") == *autoprobe-off=1* ]]
+}
+
+autoprobe_is_on()
+{
+	[[ $(attr_of "$BDF" sriov_drivers_autoprobe) == 1 && $(driver_of "$BDF") == nvidia &&
+		$(override_of "$BDF") == none && ! -e /run/nvfio/$BDF ]]
+}
+
+# As nvfio leaves a PF whose VFs are for VFIO.
+autoprobe_off_by_us()
+{
+	echo 0 >"$SYS/$BDF/sriov_drivers_autoprobe"
+	printf '%s\n' state=left "inode=$(stat -c %i "$SYS/$BDF/")" vendor=10de device=2331 wanted= driver= override= \
+		autoprobe-off=1 companions-stay=0 >"/run/nvfio/$BDF"
+}
+
+@test "switching a PF's native probing of VFs off, and on again" {
+	BDF=$(bdf_of s)
+	printf '[device %s]\ngpu = native\n' "$BDF" >/etc/nvfio.conf
+	plug_sriov 8
+	settle
+	autoprobe_is_off
+	STEP=${SOAK:-2} each_point event 7 hotplug autoprobe_is_off
+	printf '[policy]\nvf-autoprobe = keep\n[device %s]\ngpu = native\n' "$BDF" >/etc/nvfio.conf
+	STEP=${SOAK:-2} PREPARE=autoprobe_off_by_us each_point event 4 trigger autoprobe_is_on
+	unplug_card s
 	rm /etc/nvfio.conf
 }
 
