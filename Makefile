@@ -2,6 +2,7 @@
 #
 # make            build nvfio-udev and the rules into build/
 # make check      every test: lint, unit, fake tree, rules, VM
+# make soak       the long forms: every fault, 200 hotplugs in a storm, every kill point; an hour and more
 # make demo       the main job, in a VM: no GPU and no KVM needed
 # make vm-shell   a shell in that VM
 # make install    DESTDIR= PREFIX=/usr UDEVDIR=$(PREFIX)/lib/udev; make uninstall takes the same. nvfio.conf(5) is read

@@ -59,6 +59,11 @@ $(BUILD)/udev/udevadm: tests/fetch-udev
 check-vm: all
 	tests/vm/run
 
+# The long form of every scenario that has one: each point of the helper, hundreds of cycles.
+.PHONY: soak
+soak: all soak-tree
+	SOAK=1 tests/vm/run --deadline 10800 --test-timeout 7200 $(notdir $(shell grep -l SOAK tests/vm/scenarios/*.bats))
+
 .PHONY: demo vm-shell
 demo: all
 	@tests/vm/run --demo

@@ -4,7 +4,7 @@
 # Part of lib.bash: the guest itself. Its start, udevd, counting, putting
 # everything back, and what is kept of a failure.
 
-# udevd_run: the daemon alone, no event replayed.
+# udevd_run: udevd as a restart leaves it, which has not seen what came while there was none.
 udevd_run()
 {
 	# Started in a test it must not keep bats' pipes: bats waits for their end.
@@ -16,6 +16,7 @@ udevd_run()
 	) </dev/null >/dev/null 2>&1
 }
 
+# udevd_start: as at boot.
 udevd_start()
 {
 	udevd_run
@@ -85,21 +86,44 @@ starts_of()
 	grep -c "filename=[^ ]*/$1 " /sys/kernel/tracing/trace || :
 }
 
-# uevents_start, uevents_of BDF: udev events of a function since. uevent_ms BDF ACTION: how long the last such event took,
-# from the kernel's word to udev's.
+# uevents_start --udev|--property: from here on the kernel's PCI events are kept, whoever caused them and whether or not
+# there is an udevd; with udev's own events beside them for uevent_ms, or with their properties for uevents_table.
 uevents_start()
 {
 	[[ ! -e "$BENCH/monitor.pid" ]] || kill "$(<"$BENCH/monitor.pid")"
-	udevadm monitor --kernel --udev --subsystem-match=pci >"$BENCH/monitor" 2>&1 3>&- &
+	udevadm monitor --kernel "$1" --subsystem-match=pci >"$BENCH/monitor" 2>&1 3>&- &
 	echo $! >"$BENCH/monitor.pid"
 	wait_for 10 grep -q 'KERNEL - the kernel' "$BENCH/monitor"
 }
 
-uevents_of()
+# uevents_table: lines "BDF KIND COUNT" of NVIDIA functions. KIND is add, remove, unbind, vfio (a bind), native (a
+# bind), follow-up, trigger, change (the kernel's own), or replayed.
+uevents_table()
 {
-	grep "^UDEV .*/$1 " "$BENCH/monitor" || :
+	awk -F= '
+		/^KERNEL\[/	{ p = 1; driver = uuid = ours = "" }
+		/^ACTION=/	{ action = $2 }
+		/^DEVPATH=/	{ n = split($2, path, "/"); bdf = path[n] }
+		/^PCI_ID=/	{ id = $2 }
+		/^DRIVER=/	{ driver = $2 }
+		/^SYNTH_UUID=/	{ uuid = $2 }
+		/^SYNTH_ARG_NVFIO=/	{ ours = 1 }
+		/^$/ && p {
+			p = 0
+			kind = action
+			if (action == "bind")
+				kind = driver == "vfio-pci" ? "vfio" : "native"
+			else if (action == "change" && uuid != "")
+				kind = ours ? "follow-up" : "trigger"
+			else if (uuid != "")
+				kind = "replayed"
+			if (id ~ /^10DE:/)
+				count[bdf " " kind]++
+		}
+		END { for (i in count) print i, count[i] }' "$BENCH/monitor"
 }
 
+# uevent_ms BDF ACTION: how long the last such event took, from the kernel's word to udev's.
 uevent_ms()
 {
 	local line event="^(KERNEL|UDEV) *\[([0-9]+)\.([0-9]+)\] $2 .*/$1 "

@@ -45,7 +45,7 @@ hanging_takeover()
 	plug_card 1 gpu
 	settle
 	remove_hangs
-	uevents_start
+	uevents_start --udev
 	udevadm trigger "$SYS/$BDF"
 	wait_for 15 in_flight
 	settle
@@ -117,7 +117,7 @@ in_time()
 @test "hotplug: the event ends at its deadline, other cards land, and this one does when remove() returns" {
 	mkdir -p "$BENCH/out/82-hang"
 	remove_hangs
-	uevents_start
+	uevents_start --udev
 	plug_card 1 gpu
 	wait_for 15 in_flight
 	another_lands
