@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # make            build nvfio-udev and the rules into build/
-# make check      every test: lint, unit, fake tree, rules, VM
+# make check      every test: lint, analyzers, unit, fake tree, rules, VM
 # make soak       the long forms: every fault, 200 hotplugs in a storm, every kill point; an hour and more
 # make demo       the main job, in a VM: no GPU and no KVM needed
 # make vm-shell   a shell in that VM

@@ -262,12 +262,17 @@ static int set_key(struct parser *p, struct section *section, const char *name, 
 static int take_key(void *user, _unused_ const char *section, const char *name, const char *value)
 {
 	struct parser *p = user;
+	struct section *at;
 
 	if (p->result < 0 || !name || !value)
 		return p->result == 0;
+	/* check_assignment() has refused that; should inih see a key where we saw none, nothing is taken. */
+	at = current_section(p);
+	if (!at)
+		return fail(p, "%s: key outside a section", name) == 0;
 	if (streq(name, "id"))
-		return set_guard(p, current_section(p), value) == 0;
-	return set_key(p, current_section(p), name, value) == 0;
+		return set_guard(p, at, value) == 0;
+	return set_key(p, at, name, value) == 0;
 }
 
 int config_parse(struct config *cfg, const char *name, const char *text, size_t len, char *error,

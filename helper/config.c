@@ -10,7 +10,7 @@
 #include <sys/sysmacros.h>
 #include "root.h"
 
-#define FILE_BYTES_MAX (1024 * 1024)
+#define FILE_BYTES_MAX (1024UL * 1024)
 
 /* The first of them is read, the other is not looked at. */
 static const char *const main_files[] = { "/etc/nvfio.conf", "/usr/lib/nvfio/nvfio.conf" };
@@ -291,7 +291,7 @@ int config_load(struct config **ret, char *error, size_t error_size)
 	if (r == 0 || r == -ENOENT)
 		r = load_dropins(cfg, error, error_size);
 	if (r < 0)
-		return r;
+		return r; /* NOLINT(clang-analyzer-unix.Malloc): the cleanup attribute frees it */
 	*ret = cfg;
 	cfg = NULL;
 	return 0;

@@ -40,7 +40,7 @@ static void add(struct text *t, const char *s, size_t max)
 	for (; *s && max > 0 && t->used + 1 < t->size; s++, max--) {
 		unsigned char c = (unsigned char)*s;
 
-		t->buf[t->used++] = c < 0x20 || c == 0x7f ? ' ' : *s;
+		t->buf[t->used++] = (char)(c < 0x20 || c == 0x7f ? ' ' : c);
 	}
 	t->buf[t->used] = '\0';
 }

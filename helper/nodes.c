@@ -91,7 +91,7 @@ static void add_own_node(struct nodes *nodes, int fd, const char *name)
 	add_node(nodes, major, minor, minor, prefix_of(subsystem), name);
 }
 
-/* Links are not followed: they lead to other devices. */
+/* Links are not followed: they lead to other devices. NOLINTNEXTLINE(misc-no-recursion): DEPTH_MAX bounds it */
 static void walk(struct nodes *nodes, int parent, const char *name, unsigned int depth)
 {
 	_cleanup_dir_ DIR *dir = sysfs_list(parent, name);

@@ -146,7 +146,7 @@ static int read_boot_vga(struct pci_function *f)
 
 int pci_check(const struct pci_function *f)
 {
-	uint32_t vendor, device;
+	uint32_t vendor = 0, device = 0;
 	int r;
 
 	r = sysfs_read_hex(f->dirfd, "vendor", 0xffff, &vendor);
