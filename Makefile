@@ -38,7 +38,7 @@ ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs -Wl,--as-needed $
 
 # The house, from the leaves up.
 MODULES := \
-	root sysfs pci iommu console \
+	root privilege sysfs pci iommu console \
 	nodes holders \
 	log uevent state child \
 	kmod driver \

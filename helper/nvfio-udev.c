@@ -12,6 +12,7 @@
 #include "bind.h"
 #include "exit-code.h"
 #include "log.h"
+#include "privilege.h"
 #include "root.h"
 #include "sriov.h"
 #include "sysfs.h"
@@ -368,11 +369,22 @@ static int run_forget(const char *bdf)
 	return EXIT_CODE_FAILED;
 }
 
+/* More rights than needed are no reason to lose a device: where they cannot be given up it is said, and that is all. */
+static void reduce_privileges(enum privilege keep)
+{
+	int r = privilege_reduce(keep);
+
+	if (r < 0)
+		log_message(LOG_WARNING, NULL, "could not give up the privileges it does not need: %s; going on with them",
+			    strerror(-r));
+}
+
 int main(int argc, char **argv)
 {
 	struct options opt = { .action = "change", .synth = "", .seqnum = "", .follow_up = "", .state = "", .reason = "",
 			       .admin = "" };
 	char bdf[BDF_SIZE];
+	bool may_act;
 	int r;
 
 	log_setup("nvfio-udev", false);
@@ -383,6 +395,8 @@ int main(int argc, char **argv)
 		return bad_argument("unknown verb", opt.verb);
 	if (pci_parse_syspath(opt.syspath, bdf) < 0)
 		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
+	may_act = streq(opt.verb, "event") && opt.seqnum[0];
+	reduce_privileges(streq(opt.verb, "forget") ? PRIVILEGE_NONE : may_act ? PRIVILEGE_ACT : PRIVILEGE_LOOK);
 	if (streq(opt.verb, "forget"))
 		return run_forget(bdf);
 	r = check_syspath(opt.syspath, bdf);
@@ -390,5 +404,5 @@ int main(int argc, char **argv)
 		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
 	if (r < 0)
 		return report_failure(bdf, NULL, r);
-	return run_event(&opt, bdf, streq(opt.verb, "event") && opt.seqnum[0]);
+	return run_event(&opt, bdf, may_act);
 }

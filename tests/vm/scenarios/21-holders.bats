@@ -92,6 +92,22 @@ lands()
 	lands
 }
 
+# Each of the two alone asks for rights of its own: to look into another user's /proc/<pid>, and through its links.
+@test "open, then mapped, by another user" {
+	local how done=(open:"open in" map:"mapped in")
+
+	native_gpu
+	chmod 666 "$node"
+	for how in "${done[@]}"; do
+		records_reset
+		hold setpriv --reuid=65534 --regid=65534 --clear-groups node-client "${how%%:*}" "$node"
+		[[ $(stat -c %u "/proc/$(<"$BENCH/hold.pid")/fd") == 65534 ]]
+		deferred_for "$node ${how#*:} pid $(<"$BENCH/hold.pid") (node-client)"
+		let_go
+	done
+	lands
+}
+
 @test "open in another pid namespace with a /proc of its own" {
 	native_gpu
 	hold unshare --pid --fork --mount-proc node-client open "$node"

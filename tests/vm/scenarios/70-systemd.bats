@@ -6,6 +6,25 @@
 
 load ../guest/lib
 
+# show NAME: a property of udevd's unit.
+show()
+{
+	systemctl show --value --property="$1" systemd-udevd.service
+}
+
+# What the next tests prove is worth nothing in another unit, or without its sandbox.
+@test "udevd runs as the distribution has it" {
+	local unit
+
+	unit=$(show FragmentPath)
+	[[ $unit == */systemd/system/systemd-udevd.service && -z $(show DropInPaths) ]]
+	(cd / && grep -h " ${unit#/}\$" /var/lib/dpkg/info/udev.md5sums | md5sum --check --strict)
+	[[ $(show CapabilityBoundingSet) == *cap_sys_module* && $(show CapabilityBoundingSet) != *cap_sys_time* ]]
+	[[ $(show SystemCallFilter) == *finit_module* && $(show SystemCallFilter) != *clock_settime* ]]
+	[[ $(show RestrictAddressFamilies) == *AF_NETLINK* && $(show RestrictAddressFamilies) != *AF_PACKET* ]]
+	[[ $(show MemoryDenyWriteExecute) == yes && $(show PrivateMounts) == yes ]]
+}
+
 @test "a card of three functions lands under systemd-udevd.service" {
 	local func
 
@@ -61,6 +80,25 @@ load ../guest/lib
 	unplug_card 1
 }
 
+status_of()
+{
+	sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"
+}
+
+# in_sandbox PID: it has udevd's filter and mounts, and of root's capabilities those that helper/privilege.h names:
+# dac_read_search (2), sys_module (16), sys_ptrace (19), checkpoint_restore (40).
+in_sandbox()
+{
+	local set
+
+	[[ $(status_of "$1" Seccomp) == 2 && $(status_of "$1" NoNewPrivs) == 1 ]]
+	[[ "/proc/$1/ns/mnt" -ef "/proc/$(show MainPID)/ns/mnt" && ! "/proc/$1/ns/mnt" -ef /proc/1/ns/mnt ]]
+	for set in CapPrm CapEff CapBnd; do
+		[[ $(status_of "$1" $set) == 0000010000090004 ]]
+	done
+	[[ $(status_of "$1" CapInh) == 0000000000000000 && $(status_of "$1" CapAmb) == 0000000000000000 ]]
+}
+
 @test "what works on when the event is over has left udevd's cgroup" {
 	local bdf pid
 
@@ -74,6 +112,7 @@ load ../guest/lib
 	[[ $(property_of "$bdf" NVFIO_REASON) == in-flight ]]
 	pid=$(pgrep -x nvfio-udev)
 	[[ $(<"/proc/$pid/cgroup") == "0::/" ]]
+	in_sandbox "$pid"
 	nvidia_set hang_remove N
 	wait_for 20 driver_is "$bdf" vfio-pci
 	settle
