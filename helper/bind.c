@@ -9,6 +9,7 @@
 #include "iommu.h"
 #include "log.h"
 #include "steps.h"
+#include "sysfs.h"
 #include "uevent.h"
 #include "undo.h"
 
@@ -84,6 +85,21 @@ static const char *load_error(int r)
 	default:
 		return strerror(-r);
 	}
+}
+
+/* In a container sysfs may be mounted read-only, or be another root's. 0: go on; 1: the act is over. */
+static int check_sysfs(struct act *a)
+{
+	int r = sysfs_may_write(a->j->self.fn.dirfd, "driver_override");
+
+	if (r == 0 || r == -ENOENT) /* gone: whoever reads it next says so */
+		return 0;
+	a->result.step = "write-access";
+	end(a, BIND_FAILED, "failed", r);
+	snprintf(a->result.message, sizeof(a->result.message),
+		 "failed: sysfs %s: %s (in a container?); nothing was changed",
+		 r == -EROFS ? "is read-only" : "may not be written", strerror(-r));
+	return 1;
 }
 
 /* Loads the module. 0: go on; 1: the act is over; -errno. */
@@ -351,7 +367,9 @@ static void sequence(struct act *a)
 	struct facts facts = a->j->self.facts;
 	int r, alone;
 
-	r = load_driver(a);
+	r = check_sysfs(a);
+	if (r == 0)
+		r = load_driver(a);
 	if (r == 0)
 		r = look_again(a);
 	if (r == 0)

@@ -108,6 +108,11 @@ int sysfs_has(int dirfd, const char *name)
 	return errno == ENOENT ? 0 : -errno;
 }
 
+int sysfs_may_write(int dirfd, const char *name)
+{
+	return faccessat(dirfd, name, W_OK, 0) < 0 ? -errno : 0;
+}
+
 int sysfs_write(int dirfd, const char *name, const char *value)
 {
 	_cleanup_close_ int fd = -1;

@@ -39,6 +39,12 @@ int sysfs_read_link(int dirfd, const char *name, char *buf, size_t size) _must_c
 int sysfs_has(int dirfd, const char *name) _must_check_;
 
 /*
+ * Whether the attribute could be written, as far as its mount and mode tell; nothing of the device is asked. 0; -EROFS on a
+ * read-only mount, -EACCES where it is another root's (a user namespace), -errno.
+ */
+int sysfs_may_write(int dirfd, const char *name) _must_check_;
+
+/*
  * Writes value with exactly one write(2), as the kernel takes one store per call. 0, -EIO on a short write, -errno.
  */
 int sysfs_write(int dirfd, const char *name, const char *value) _must_check_;

@@ -32,6 +32,37 @@ stays_native()
 	: <>"$(gpu_node "$(bdf_of 1)")"
 }
 
+# contained COMMAND...: as in a container without udev: sysfs read-only, and a /run of its own.
+contained()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount bash -ec 'mount -o remount,bind,ro /sys; mount -t tmpfs tmpfs /run; exec "$@"' - "$@" 3>&-
+}
+
+@test "in a container without udev, sysfs read-only: failed, says so, and nothing was changed" {
+	local bdf
+
+	bdf=$(bdf_of 1)
+	printf '[policy]\ngpu = native\n' >/etc/nvfio.conf
+	plug_card 1
+	settle
+	printf '[policy]\ntakeover = idle\n' >/etc/nvfio.conf
+	records_reset
+	run -0 contained /usr/lib/udev/nvfio-udev event --action=change --synth=0 --seqnum=1 \
+		"$(realpath "/sys/bus/pci/devices/$bdf")"
+	echo "$output"
+	[[ $output == *'NVFIO_STATE="failed"'* ]]
+	[[ $output == *'NVFIO_MESSAGE="failed: sysfs is read-only: Read-only file system (in a container?); nothing was changed"'* ]]
+	run records_of "$bdf"
+	[[ ${#lines[@]} -eq 1 && $output == *"sysfs is read-only"*"step=write-access errno=30"* ]]
+	[[ $(driver_of "$bdf") == nvidia && $(override_of "$bdf") == none && ! -e /sys/module/vfio_pci ]]
+	# Where it may write, the same call does it: udev is not what was missing.
+	run -0 /usr/lib/udev/nvfio-udev event --action=change --synth=0 --seqnum=1 "$(realpath "/sys/bus/pci/devices/$bdf")"
+	[[ $output == *'NVFIO_STATE="bound"'* && $(driver_of "$bdf") == vfio-pci ]]
+	settle
+	unplug_card 1
+}
+
 @test "gpu = native for this BDF: left, with file and line" {
 	printf '[device %s]\ngpu = native\n' "$(bdf_of 1)" >/etc/nvfio.conf
 	plug_card 1
