@@ -125,8 +125,8 @@ static const struct node *look_at_link(const struct search *s, int dir, const ch
 	ssize_t n;
 
 	if (statx(dir, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &stx) == 0)
-		return S_ISCHR(stx.stx_mode) ? nodes_lookup(&s->nodes, stx.stx_rdev_major,
-							    stx.stx_rdev_minor) : NULL;
+		return S_ISCHR(stx.stx_mode) || S_ISBLK(stx.stx_mode) ?
+		       nodes_lookup(&s->nodes, S_ISBLK(stx.stx_mode), stx.stx_rdev_major, stx.stx_rdev_minor) : NULL;
 	if (!is_doubtful(errno))
 		return NULL;
 	/* A mapping without the capability that proc_map_files_get_link() asks for. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The device numbers a function's users have open: what the kernel shows below the function, and
+ * The device numbers a function's users have open: what the kernel shows below the function, its NVMe disks, and
  * the majors of the nvidia driver, which makes its nodes without telling the driver core.
  */
 #include "nodes.h"
@@ -10,8 +10,8 @@
 #include "root.h"
 #include "sysfs.h"
 
-/* drm/card0/card0-DP-1/i2c-5/i2c-dev/i2c-5 is six down; nothing that has a node is deeper. */
-#define DEPTH_MAX 8
+/* A partition of a disk behind two SAS expanders is thirteen down; nothing that has a node is deeper. */
+#define DEPTH_MAX 16
 /* Above are modeset and nvidiactl (kernel-open/common/inc/nv-chardev-numbers.h). */
 #define NVIDIA_MINOR_MAX 247
 
@@ -20,18 +20,19 @@ static void doubt(struct nodes *nodes, const char *what)
 	snprintf(nodes->doubt, sizeof(nodes->doubt), "%.40s", what);
 }
 
-static void add_node(struct nodes *nodes, unsigned int major, unsigned int first,
-		     unsigned int last, const char *prefix, const char *name)
+static struct node *add_node(struct nodes *nodes, unsigned int major, unsigned int first,
+			     unsigned int last, const char *prefix, const char *name)
 {
 	struct node *node = &nodes->node[nodes->count];
 
 	if (nodes->count == NODES_MAX) {
 		doubt(nodes, "one of very many device nodes");
-		return;
+		return NULL;
 	}
 	*node = (struct node){ .major = major, .minor_first = first, .minor_last = last };
 	snprintf(node->name, sizeof(node->name), "%s%.32s", prefix, name);
 	nodes->count++;
+	return node;
 }
 
 /* "226:0" */
@@ -77,6 +78,8 @@ static void add_own_node(struct nodes *nodes, int fd, const char *name)
 {
 	char value[32], subsystem[32];
 	unsigned int major, minor;
+	struct node *node;
+	char *slash;
 	int r;
 
 	r = sysfs_read(fd, "dev", value, sizeof(value));
@@ -88,7 +91,41 @@ static void add_own_node(struct nodes *nodes, int fd, const char *name)
 	}
 	if (sysfs_read_link(fd, "subsystem", subsystem, sizeof(subsystem)) < 0)
 		subsystem[0] = '\0';
-	add_node(nodes, major, minor, minor, prefix_of(subsystem), name);
+	node = add_node(nodes, major, minor, minor, prefix_of(subsystem), name);
+	if (!node)
+		return;
+	node->block = streq(subsystem, "block");
+	/* "cciss!c0d0" is /dev/cciss/c0d0: a directory's name has no slash (device_get_devnode). */
+	while ((slash = strchr(node->name, '!')))
+		*slash = '/';
+}
+
+static void walk(struct nodes *nodes, int parent, const char *name, unsigned int depth);
+
+/*
+ * An NVMe drive that can have several controllers has its disks below the subsystem, a virtual device, and not below the
+ * function (CONFIG_NVME_MULTIPATH, drivers/nvme/host/multipath.c).
+ * NOLINTNEXTLINE(misc-no-recursion): walk() bounds it */
+static void walk_nvme_subsystem(struct nodes *nodes, int controller, const char *name, unsigned int depth)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	const struct dirent *de;
+	char subsystem[32], path[600];
+
+	if (sysfs_read_link(controller, "subsystem", subsystem, sizeof(subsystem)) < 0 || !streq(subsystem, "nvme"))
+		return;
+	dir = sysfs_list_path("/sys/class/nvme-subsystem");
+	if (!dir) {
+		doubt(nodes, "an NVMe subsystem");
+		return;
+	}
+	while (errno = 0, de = readdir(dir)) {
+		snprintf(path, sizeof(path), "%s/%s", de->d_name, name);
+		if (de->d_name[0] != '.' && sysfs_has(dirfd(dir), path))
+			walk(nodes, dirfd(dir), de->d_name, depth);
+	}
+	if (errno)
+		doubt(nodes, "an NVMe subsystem");
 }
 
 /* Links are not followed: they lead to other devices. NOLINTNEXTLINE(misc-no-recursion): DEPTH_MAX bounds it */
@@ -104,9 +141,15 @@ static void walk(struct nodes *nodes, int parent, const char *name, unsigned int
 	}
 	if (depth > 0)
 		add_own_node(nodes, dirfd(dir), name);
-	while (errno = 0, depth < DEPTH_MAX && (de = readdir(dir))) {
+	if (depth > 0 && startswith(name, "nvme"))
+		walk_nvme_subsystem(nodes, dirfd(dir), name, depth);
+	while (errno = 0, de = readdir(dir)) {
 		if (de->d_type != DT_DIR || de->d_name[0] == '.')
 			continue;
+		if (depth == DEPTH_MAX) {
+			doubt(nodes, "a device very far below it");
+			return;
+		}
 		/* A USB device counts by being there, and a jack's reader is not waited for. */
 		if ((depth == 0 && startswith(de->d_name, "usb")) ||
 		    startswith(de->d_name, "input"))
@@ -234,12 +277,12 @@ void nodes_find(const struct pci_function *f, struct nodes *ret)
 	add_nvidia_nodes(ret, f);
 }
 
-const struct node *nodes_lookup(const struct nodes *nodes, unsigned int major, unsigned int minor)
+const struct node *nodes_lookup(const struct nodes *nodes, bool block, unsigned int major, unsigned int minor)
 {
 	for (unsigned int i = 0; i < nodes->count; i++) {
 		const struct node *node = &nodes->node[i];
 
-		if (node->major == major && minor >= node->minor_first && minor <= node->minor_last)
+		if (node->block == block && node->major == major && minor >= node->minor_first && minor <= node->minor_last)
 			return node;
 	}
 	return NULL;
