@@ -39,7 +39,7 @@ ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs -Wl,--as-needed $
 # The house, from the leaves up.
 MODULES := \
 	root privilege sysfs pci iommu console \
-	nodes holders \
+	nodes holders critical-net critical-nodes critical \
 	log uevent state child \
 	kmod driver \
 	config config-keys config-parse \

@@ -196,6 +196,8 @@ int pci_open(const char *name, struct pci_function *ret, const char **ret_attr)
 		return r == -EINVAL || r == -EOVERFLOW ? -EINVAL : r == -ENOENT ? -ENODEV : r;
 	*ret_attr = NULL;
 	read_group(&f);
+	/* The attribute is there for header types 1 and 2 alone (pci_bridge_attrs_are_visible, drivers/pci/pci-sysfs.c). */
+	f.is_bridge = (f.class >> 16 == 0x06 && !pci_is_nvswitch(f.class)) || sysfs_has(f.dirfd, "secondary_bus_number");
 	r = read_sriov(&f);
 	if (r == 0)
 		r = read_boot_vga(&f);
@@ -227,6 +229,24 @@ bool pci_is_companion_class(uint32_t class)
 bool pci_is_nvswitch(uint32_t class)
 {
 	return class >> 8 == 0x0680;
+}
+
+bool pci_is_network(uint32_t class)
+{
+	return class >> 16 == 0x02;
+}
+
+bool pci_is_judgeable(uint32_t class)
+{
+	switch (class >> 8) {
+	case 0x0700: /* serial port, */
+	case 0x0702: /* several of them */
+		return true;
+	case 0x0c03: /* UHCI, OHCI, EHCI, xHCI; 40 is USB4, with whole buses in its tunnels */
+		return (class & 0xff) <= 0x30;
+	default:
+		return (class >> 16 >= 0x01 && class >> 16 <= 0x04) || class >> 16 == 0x12;
+	}
 }
 
 bool pci_is_integrated_gpu(const struct pci_ids *ids)

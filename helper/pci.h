@@ -48,6 +48,7 @@ struct pci_function {
 	bool has_sriov;                  /* sriov_totalvfs is there: it can have VFs */
 	bool has_vfs;                    /* it has some now */
 	bool boot_vga;
+	bool is_bridge;                  /* of any kind, host and ISA included: other devices are behind it */
 };
 
 /* Parses exactly "dddd:bb:dd.f" (domain of 4 to 8 hex digits). 0 or -EINVAL with *ret untouched. */
@@ -87,6 +88,14 @@ int pci_check(const struct pci_function *f) _must_check_;
 bool pci_is_display(uint32_t class);       /* 0300xx and 0302xx: what nvidia, nouveau and nova match */
 bool pci_is_companion_class(uint32_t class); /* audio 0403, USB 0c03, UCSI 0c80 */
 bool pci_is_nvswitch(uint32_t class);      /* 0680 */
+bool pci_is_network(uint32_t class);       /* 02: Ethernet, InfiniBand, ... */
+
+/*
+ * Kinds of functions of which can be told whether the host needs them (critical.h): storage, network, display, sound,
+ * serial ports, USB host controllers, accelerators. Not among them: what works for the kernel without a trace in sysfs,
+ * such as DMA engines, memory controllers, SMBus, management engines or USB4.
+ */
+bool pci_is_judgeable(uint32_t class);
 
 /* 10de display functions that are no plug-in GPU: Tegra and GB10 SoC graphics, nForce and MCP chipset graphics. */
 bool pci_is_integrated_gpu(const struct pci_ids *ids);

@@ -43,6 +43,18 @@ int root_open(const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+FILE *root_fopen(const char *path)
+{
+	char full[PATH_MAX];
+	int r = root_path(path, full, sizeof(full));
+
+	if (r < 0) {
+		errno = -r;
+		return NULL;
+	}
+	return fopen(full, "re");
+}
+
 ssize_t root_read(const char *path, char *buf, size_t size)
 {
 	_cleanup_close_ int fd = root_open(path, O_RDONLY);

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include "util.h"
 
 /* Makes every later path start at dir; dir is kept by reference. NULL or "/" is the host. -ENAMETOOLONG if unusable. */
@@ -22,6 +23,9 @@ int root_path(const char *path, char *buf, size_t size) _must_check_;
 
 /* open(2) of an absolute path with O_CLOEXEC added. A descriptor or -errno. */
 int root_open(const char *path, int flags) _must_check_;
+
+/* fopen(3) of an absolute path, for reading line by line. NULL with errno. */
+FILE *root_fopen(const char *path) _must_check_;
 
 /* Reads the file at an absolute path whole. Its length (buf is NUL-terminated), -EFBIG if it does not fit, -errno. */
 ssize_t root_read(const char *path, char *buf, size_t size) _must_check_;

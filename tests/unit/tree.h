@@ -106,6 +106,13 @@ static inline void tree_file(const char *path, const char *text)
 	tree_bytes(path, text, strlen(text));
 }
 
+/* Removes a file, a link or an empty directory. */
+static inline void tree_remove(const char *path)
+{
+	if (remove(tree_path(path)) < 0)
+		tree_fail(path);
+}
+
 /* Makes a link; target is written as it is. */
 static inline void tree_link(const char *path, const char *target)
 {
