@@ -43,7 +43,7 @@ MODULES := \
 	log uevent state child \
 	kmod driver \
 	config config-keys config-parse \
-	policy judge \
+	policy siblings judge \
 	steps bind undo sriov
 OBJECTS := $(MODULES:%=$(BUILD)/helper/%.o)
 LIBS    := -lkmod -linih

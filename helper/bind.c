@@ -8,6 +8,7 @@
 #include "child.h"
 #include "iommu.h"
 #include "log.h"
+#include "siblings.h"
 #include "steps.h"
 #include "sysfs.h"
 #include "uevent.h"
@@ -293,27 +294,10 @@ static void roll_back(struct act *a, int error)
 		 a->rec.override[0] ? a->rec.override : "unset");
 }
 
-/* Companions do not see function 0 land; tell those that wait for it. Receivers send none, so nothing loops. */
-static void follow_up(const struct pci_function *fn)
-{
-	_cleanup_pci_ struct pci_function other = { .dirfd = -1 };
-	struct bdf bdf = fn->bdf;
-	int r;
-
-	if (bdf.function != 0)
-		return;
-	while (judge_next_companion(fn, &bdf, &other)) {
-		r = other.on_vfio ? 0 : uevent_follow_up(other.dirfd);
-		if (r < 0 && r != -ENODEV && r != -ENOENT)
-			log_message(LOG_WARNING, other.name, "could not send a follow-up event: %s; `udevadm trigger` does",
-				    strerror(-r));
-		pci_close(&other);
-	}
-}
-
 static void landed(struct act *a)
 {
 	struct pci_function *fn = &a->j->self.fn;
+	const struct setting *siblings = &a->j->self.settings.key[KEY_SIBLINGS];
 	struct iommu_viability v = { .viable = true };
 	struct bind_result *res = &a->result;
 
@@ -321,13 +305,13 @@ static void landed(struct act *a)
 	end(a, BIND_BOUND, "bound", 0);
 	/* Without the record `nvfio unbind` knows less, but the function is where it should be. */
 	warn_record(a, state_save(fn, &a->rec));
-	if (iommu_viability(fn, &v) < 0)
+	if (iommu_viability(fn, siblings, &v) < 0)
 		v.viable = true; /* nothing can be said, so nothing is */
 	snprintf(res->message, sizeof(res->message), "bound to %s, was on %s (%s)%s%s%s%s", res->driver,
 		 a->rec.driver[0] ? a->rec.driver : "no driver", policy_reason_text(a->j->verdict.reason),
 		 v.viable ? "" : "; IOMMU group ", v.viable ? "" : fn->group,
 		 v.viable ? "" : " is not viable because of ", v.blockers);
-	follow_up(fn);
+	siblings_follow_up(fn, siblings);
 }
 
 static void claimed(struct act *a)

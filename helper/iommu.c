@@ -35,7 +35,13 @@ static void add_blocker(struct iommu_viability *v, const struct pci_function *me
 		 member->driver);
 }
 
-int iommu_viability(const struct pci_function *f, struct iommu_viability *ret)
+static bool on_its_way(const struct pci_function *member, const struct pci_function *f, const struct setting *siblings)
+{
+	return (member->ids.vendor == PCI_VENDOR_NVIDIA && pci_same_card(&member->bdf, &f->bdf)) ||
+	       config_siblings_name(siblings, &member->bdf);
+}
+
+int iommu_viability(const struct pci_function *f, const struct setting *siblings, struct iommu_viability *ret)
 {
 	struct iommu_viability v = { .viable = true };
 	_cleanup_dir_ DIR *dir = sysfs_list(f->dirfd, "iommu_group/devices");
@@ -50,8 +56,7 @@ int iommu_viability(const struct pci_function *f, struct iommu_viability *ret)
 		/* A member that is no PCI function or has just gone cannot be in the way of this one. */
 		if (de->d_name[0] == '.' || pci_open(de->d_name, &member, &attr) < 0)
 			continue;
-		if (leaves_dma_alone(&member) ||
-		    (member.ids.vendor == PCI_VENDOR_NVIDIA && pci_same_card(&member.bdf, &f->bdf)))
+		if (leaves_dma_alone(&member) || on_its_way(&member, f, siblings))
 			continue;
 		v.viable = false;
 		add_blocker(&v, &member);

@@ -6,7 +6,7 @@
 #define NVFIO_IOMMU_H
 
 #include <stdbool.h>
-#include "pci.h"
+#include "config.h"
 
 /* Whether any IOMMU came up (/sys/class/iommu has an entry). */
 bool iommu_present(void);
@@ -19,9 +19,10 @@ struct iommu_viability {
 /*
  * Whether every member of f's group is unbound, on a VFIO driver, or on one that leaves DMA alone (pci-stub, pcieport:
  * those with .driver_managed_dma, iommu_group_claim_dma_owner() in drivers/iommu/iommu.c refuses the others).
- * NVIDIA's own functions of f's card do not count: they may be on their way.
+ * NVIDIA's own functions of f's card, and the members that `siblings` names, do not count: they may be on their way.
  * 0, -ENOENT without a group, -errno.
  */
-int iommu_viability(const struct pci_function *f, struct iommu_viability *ret) _must_check_;
+int iommu_viability(const struct pci_function *f, const struct setting *siblings, struct iommu_viability *ret)
+	_must_check_;
 
 #endif

@@ -12,6 +12,7 @@
 #include "console.h"
 #include "iommu.h"
 #include "root.h"
+#include "siblings.h"
 #include "sysfs.h"
 
 /* Long enough for a lock that is held for a moment, short enough to wait for in an event. */
@@ -151,6 +152,7 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 		.config_broken = j->config_error[0] != '\0',
 		.in_flight = locked > 0,
 		.was_deferred = occasion->was_deferred,
+		.was_met = occasion->was_met,
 		.driverctl = has_driverctl_override(s->fn.name),
 		.iommu_present = iommu_present(),
 		.group_comes_late = group_comes_late(),
@@ -165,7 +167,10 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 
 static int gather_driver(struct subject *s)
 {
-	int r = kmod_choose(s->fn.modalias, s->settings.key[KEY_DRIVER].text, &s->facts.driver);
+	const struct setting *name = &s->settings.key[KEY_DRIVER];
+	/* [policy] means GPUs: a driver for those is none for another vendor's disk. */
+	bool own = s->facts.role != ROLE_FOREIGN || name->level == LEVEL_ADDRESS;
+	int r = kmod_choose(s->fn.modalias, own ? name->text : "", &s->facts.driver);
 
 	if (r == 0)
 		s->facts.driver_status = DRIVER_FOUND;
@@ -255,6 +260,12 @@ int judge_gather(struct facts *facts, enum need need)
 	case NEED_VGPU:
 		facts->vgpu = find_vgpu_sign(s) ? TRI_YES : TRI_NO;
 		return 0;
+	case NEED_CRITICAL:
+		r = critical_find(&s->fn, &s->critical);
+		if (r < 0)
+			return r;
+		facts->critical = s->critical.found ? TRI_YES : TRI_NO;
+		return 0;
 	case NEED_HOLDERS:
 		return gather_holders(s);
 	case NEED_NONE:
@@ -316,6 +327,13 @@ static int judge_opened(struct judgement *j, const struct occasion *occasion)
 		return r;
 	if (function0)
 		j->self.facts.function0 = &j->function0.facts;
+	if (policy_needs_naming(j->self.facts.role)) {
+		pci_close(&j->namer);
+		r = siblings_find_namer(&j->self.fn, j->config, &j->namer);
+		if (r < 0)
+			return r;
+		j->self.facts.named_by = r > 0 ? &j->namer : NULL;
+	}
 	return reach_verdict(j);
 }
 
@@ -340,7 +358,7 @@ int judge(struct judgement *j, const char *name, const struct occasion *occasion
 {
 	int r;
 
-	*j = (struct judgement){ .self.fn.dirfd = -1, .function0.fn.dirfd = -1 };
+	*j = (struct judgement){ .self.fn.dirfd = -1, .function0.fn.dirfd = -1, .namer.dirfd = -1 };
 	*ret_attr = NULL;
 	r = pci_open(name, &j->self.fn, ret_attr);
 	if (r < 0)
@@ -366,7 +384,7 @@ int judge_again(struct judgement *j)
 {
 	struct occasion occasion = { .event = j->self.facts.event, .admin = j->self.facts.admin,
 				     .off = j->self.facts.off, .was_deferred = j->self.facts.was_deferred,
-				     .locked = true };
+				     .was_met = j->self.facts.was_met, .locked = true };
 	int r;
 
 	r = pci_refresh(&j->self.fn);
@@ -380,28 +398,35 @@ int judge_again(struct judgement *j)
 	return r < 0 ? r : judge_opened(j, &occasion);
 }
 
-int judge_next_companion(const struct pci_function *function0, struct bdf *bdf, struct pci_function *ret)
-{
-	while (++bdf->function < 8) {
-		char name[BDF_SIZE];
-		const char *attr;
-
-		pci_format_bdf(bdf, name);
-		if (pci_open(name, ret, &attr) < 0)
-			continue;
-		if (policy_role(ret, function0) == ROLE_COMPANION)
-			return 1;
-		pci_close(ret);
-	}
-	return 0;
-}
-
 void judge_free(struct judgement *j)
 {
 	pci_close(&j->self.fn);
 	pci_close(&j->function0.fn);
+	pci_close(&j->namer);
 	config_free(j->config);
 	j->config = NULL;
+}
+
+/* Why a companion or a sibling stays: what its function 0 does. */
+static void detail_of_function0(const struct judgement *j, char *buf, size_t size)
+{
+	const struct facts *first = j->self.facts.function0;
+	struct verdict v;
+
+	if (j->self.facts.named_by) {
+		snprintf(buf, size, "%s names it, and %s", j->namer.name, j->namer.on_vfio ?
+			 "was on VFIO before; only its follow-up event takes it" : "is not on VFIO");
+		return;
+	}
+	if (!first)
+		return;
+	if (first->stays) {
+		snprintf(buf, size, "%s is left by a rule or another manager", j->function0.fn.name);
+		return;
+	}
+	v = policy_judge(first);
+	snprintf(buf, size, "%s: %s%s%s", j->function0.fn.name, policy_reason_text(v.reason),
+		 v.reason == REASON_HELD ? ": " : "", v.reason == REASON_HELD ? j->function0.holders.text : "");
 }
 
 /* What the reason's sentence leaves open: which file, who, what. */
@@ -411,21 +436,17 @@ static void detail(const struct judgement *j, char *buf, size_t size)
 	const struct setting *setting = &s->settings.key[policy_role_key(s->facts.role)];
 
 	buf[0] = '\0';
-	if (j->verdict.reason == REASON_FUNCTION0 && s->facts.function0) {
-		struct verdict v = policy_judge(s->facts.function0);
-
-		if (s->facts.function0->stays) {
-			snprintf(buf, size, "%s is left by a rule or another manager", j->function0.fn.name);
-			return;
-		}
-		snprintf(buf, size, "%s: %s%s%s", j->function0.fn.name, policy_reason_text(v.reason),
-			 v.reason == REASON_HELD ? ": " : "", v.reason == REASON_HELD ? j->function0.holders.text : "");
-		return;
-	}
-	if (j->verdict.reason == REASON_CONFIG_BROKEN)
+	if (j->verdict.reason == REASON_FUNCTION0)
+		detail_of_function0(j, buf, size);
+	else if (j->verdict.reason == REASON_CONFIG_BROKEN)
 		snprintf(buf, size, "%s", j->config_error);
 	else if (j->verdict.reason == REASON_HELD)
 		snprintf(buf, size, "%s", s->holders.text);
+	else if (j->verdict.reason == REASON_CRITICAL)
+		snprintf(buf, size, "%s", s->critical.text[0] ? s->critical.text :
+			 "of functions of its class it cannot be told whether the host needs them");
+	else if (j->verdict.reason == REASON_NOT_NVIDIA)
+		snprintf(buf, size, "%s", s->fn.is_bridge ? "a bridge is never taken" : "no `siblings` of its group names it");
 	else if (j->verdict.reason == REASON_CONSOLE)
 		snprintf(buf, size, "%s", s->console);
 	else if (j->verdict.reason == REASON_VGPU && s->vgpu[0])

@@ -6,6 +6,7 @@
 #ifndef NVFIO_JUDGE_H
 #define NVFIO_JUDGE_H
 
+#include "critical.h"
 #include "holders.h"
 #include "policy.h"
 #include "state.h"
@@ -16,6 +17,7 @@ struct occasion {
 	enum admin admin;      /* ENV{NVFIO} of an administrator's rule */
 	bool off;              /* judge_is_off() */
 	bool was_deferred;     /* NVFIO_STATE of the function's last event was "deferred" */
+	bool was_met;          /* it was anything at all */
 	bool locked;           /* the caller itself holds the function's lock */
 	bool read_override;    /* read driver_override of a driverless function too (an acting child does that itself) */
 };
@@ -30,6 +32,7 @@ struct subject {
 	bool bad_record;                /* there is something in its place that is none */
 	char override[DRIVER_NAME_SIZE];
 	struct holders holders;
+	struct critical critical;
 	char console[128];              /* what is on it */
 	char vgpu[128];                 /* the sign */
 };
@@ -40,6 +43,7 @@ struct judgement {
 	char config_version[48];        /* with config_error: changes when the file does; fit for a file name */
 	struct subject self;
 	struct subject function0;       /* of the same slot; its fn.dirfd is -1 where there is none */
+	struct pci_function namer;      /* a GPU's function 0 that names it as a sibling; dirfd -1 where there is none */
 	struct verdict verdict;
 	bool locked;                    /* in the acting child, which holds the lock of self */
 };
@@ -61,13 +65,6 @@ int judge(struct judgement *j, const char *name, const struct occasion *occasion
 int judge_again(struct judgement *j) _must_check_;
 
 void judge_free(struct judgement *j);
-
-/*
- * The companions of a card one after the other: begin with *bdf being function 0's. 1 with *ret to be closed, 0 when there
- * are no more.
- */
-int judge_next_companion(const struct pci_function *function0, struct bdf *bdf, struct pci_function *ret)
-	_must_check_;
 
 /* Gathers one fact of a subject that policy asked for. 0 or -errno. */
 int judge_gather(struct facts *facts, enum need need) _must_check_;

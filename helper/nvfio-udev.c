@@ -164,7 +164,7 @@ static void print_result(const struct judgement *j, const struct result *res)
 		print_property("NVFIO_STATE", res->state);
 	print_property("NVFIO_VERDICT", policy_verdict_name(j->verdict.code)); /* bind bound leave defer refuse */
 	print_property("NVFIO_REASON", res->reason);
-	print_property("NVFIO_ROLE", policy_role_name(j->self.facts.role));    /* gpu pf vf companion nvswitch other */
+	print_property("NVFIO_ROLE", policy_role_name(j->self.facts.role));    /* gpu pf vf companion nvswitch other foreign */
 	if (res->driver[0])
 		print_property("NVFIO_DRIVER", res->driver);
 	if (j->self.fn.group[0])
@@ -280,10 +280,11 @@ static int run_off(void)
 
 static int run_event(const struct options *opt, const char *bdf, bool may_act)
 {
-	_cleanup_judge_ struct judgement j = { .self.fn.dirfd = -1, .function0.fn.dirfd = -1 };
+	_cleanup_judge_ struct judgement j = { .self.fn.dirfd = -1, .function0.fn.dirfd = -1, .namer.dirfd = -1 };
 	struct occasion occasion = {
 		.admin = streq(opt->admin, "native") ? ADMIN_NATIVE : streq(opt->admin, "vfio") ? ADMIN_VFIO : ADMIN_SILENT,
 		.was_deferred = streq(opt->state, "deferred"),
+		.was_met = opt->state[0] != '\0',
 		.read_override = !may_act,
 	};
 	int kind = event_kind(opt), r;

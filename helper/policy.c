@@ -70,6 +70,25 @@ static bool named(const struct facts *f)
 	return f->admin == ADMIN_VFIO || (s->level == LEVEL_ADDRESS && s->choice == CHOICE_VFIO);
 }
 
+bool policy_needs_naming(enum role role)
+{
+	return role == ROLE_FOREIGN || role == ROLE_OTHER;
+}
+
+/* A function that goes with a GPU because the GPU's settings name it, and for no reason of its own. */
+static bool is_sibling(const struct facts *f)
+{
+	return f->role == ROLE_FOREIGN || (f->role == ROLE_OTHER && f->named_by && !named(f));
+}
+
+/* `gpu`, which speaks for the roles that have no key of their own, means GPUs: for a sibling only its own section counts. */
+static bool is_configured_native(const struct facts *f)
+{
+	const struct setting *s = &f->settings->key[policy_role_key(f->role)];
+
+	return s->choice == CHOICE_NATIVE && (!is_sibling(f) || s->level == LEVEL_ADDRESS);
+}
+
 static bool on_vgpu(const struct facts *f)
 {
 	/* A vGPU VF is a VFIO device and on nvidia at once: nvidia.ko itself is its VFIO driver. */
@@ -78,15 +97,13 @@ static bool on_vgpu(const struct facts *f)
 
 static struct verdict judge_wish(const struct facts *f)
 {
-	enum choice choice = choice_of(f, policy_role_key(f->role));
-
 	if (f->off)
 		return say(VERDICT_LEAVE, REASON_OFF);
 	if (f->admin == ADMIN_NATIVE)
 		return say(VERDICT_LEAVE, REASON_ADMIN);
 	if (f->config_broken)
 		return say(VERDICT_LEAVE, REASON_CONFIG_BROKEN);
-	if (choice == CHOICE_NATIVE && f->admin != ADMIN_VFIO)
+	if (is_configured_native(f) && f->admin != ADMIN_VFIO)
 		return say(VERDICT_LEAVE, f->ours && f->fn->on_vfio ? REASON_NATIVE_BUT_BOUND : REASON_CONFIGURED);
 	return no_opinion;
 }
@@ -114,18 +131,33 @@ static struct verdict judge_owner(const struct facts *f)
 
 static struct verdict judge_kind(const struct facts *f)
 {
-	if (f->role == ROLE_FOREIGN && !named(f))
-		return say(VERDICT_LEAVE, REASON_NOT_NVIDIA);
-	if (f->role == ROLE_OTHER && !named(f))
+	if (f->role == ROLE_OTHER && ((!named(f) && !f->named_by) || f->fn->is_bridge))
 		return say(VERDICT_LEAVE, REASON_NOT_GPU);
 	if (pci_is_integrated_gpu(&f->fn->ids) && !named(f))
 		return say(VERDICT_LEAVE, REASON_INTEGRATED);
 	return no_opinion;
 }
 
+/*
+ * A sibling is taken after the GPU that names it, and not for an event of its own: before a follow-up came, nobody asked.
+ * Behind a bridge are other functions, and the kernel lets VFIO have the group with its driver on it.
+ */
+static struct verdict judge_sibling(const struct facts *f)
+{
+	if (!is_sibling(f))
+		return no_opinion;
+	if (!f->named_by || f->fn->is_bridge)
+		return say(VERDICT_LEAVE, REASON_NOT_NVIDIA);
+	if (!f->named_by->on_vfio || (f->event != EVENT_FOLLOW_UP && !f->was_met && !f->ours))
+		return say(VERDICT_LEAVE, REASON_FUNCTION0);
+	return no_opinion;
+}
+
 static struct verdict judge_console(const struct facts *f)
 {
-	if (!pci_is_display(f->fn->class) || named(f) || choice_of(f, KEY_BOOT_VGA) == CHOICE_VFIO)
+	/* Of a sibling no word lifts this, and any class may draw: 0380, or whatever firmware left its framebuffer on. */
+	if (!is_sibling(f) &&
+	    (!pci_is_display(f->fn->class) || named(f) || choice_of(f, KEY_BOOT_VGA) == CHOICE_VFIO))
 		return no_opinion;
 	if (f->fn->boot_vga)
 		return say(VERDICT_LEAVE, REASON_BOOT_VGA);
@@ -166,6 +198,8 @@ static struct verdict judge_sriov(const struct facts *f)
 
 	if (f->fn->has_vfs)
 		return say(VERDICT_LEAVE, REASON_PF_HAS_VFS);
+	if (is_sibling(f))
+		return no_opinion;
 	if (f->role == ROLE_VF) {
 		if (on_vgpu(f))
 			return say(VERDICT_LEAVE, REASON_VGPU);
@@ -201,6 +235,21 @@ static struct verdict judge_ability(const struct facts *f)
 	}
 }
 
+/*
+ * The host may live on what is no GPU, a disk controller of NVIDIA's included, and nobody has to have it open for that.
+ * NVIDIA's audio and USB functions that only their own section names are judged by their users, as a GPU's are.
+ */
+static struct verdict judge_critical(const struct facts *f)
+{
+	if (!policy_needs_naming(f->role) || (!f->named_by && pci_is_companion_class(f->fn->class)))
+		return no_opinion;
+	if (is_sibling(f) && !pci_is_judgeable(f->fn->class))
+		return say(VERDICT_REFUSE, REASON_CRITICAL);
+	if (f->critical == TRI_UNKNOWN)
+		return ask(NEED_CRITICAL, f);
+	return f->critical == TRI_YES ? say(VERDICT_REFUSE, REASON_CRITICAL) : no_opinion;
+}
+
 static struct verdict judge_idle(const struct facts *f)
 {
 	if (f->held == TRI_UNKNOWN)
@@ -214,10 +263,14 @@ static struct verdict judge_event(const struct facts *f)
 	bool met = f->was_deferred || f->ours;
 	enum choice takeover = choice_of(f, KEY_TAKEOVER);
 
-	if (f->event == EVENT_COLDPLUG && choice_of(f, KEY_BOOT) == CHOICE_NATIVE && f->admin != ADMIN_VFIO && !met)
+	if (f->event == EVENT_COLDPLUG && choice_of(f, KEY_BOOT) == CHOICE_NATIVE && f->admin != ADMIN_VFIO && !met &&
+	    !is_sibling(f))
 		return say(VERDICT_LEAVE, REASON_BOOT);
 	if (!f->fn->driver[0])
 		return say(VERDICT_BIND, REASON_NO_DRIVER);
+	/* Its address was written down so that it goes with a GPU, and that GPU is on VFIO: no second wish is needed. */
+	if (is_sibling(f))
+		return takeover == CHOICE_NEVER ? say(VERDICT_LEAVE, REASON_TAKEOVER_NEVER) : judge_idle(f);
 	if (f->event == EVENT_HOTPLUG)
 		return judge_idle(f);
 	if ((f->event == EVENT_FOLLOW_UP || f->event == EVENT_RELEASE) && f->function0 && f->function0->fn->on_vfio)
@@ -232,8 +285,8 @@ static struct verdict judge_event(const struct facts *f)
 struct verdict policy_judge(const struct facts *f)
 {
 	static struct verdict (*const row[])(const struct facts *) = {
-		judge_wish,  judge_owner,     judge_kind,  judge_console,
-		judge_sriov, judge_companion, judge_ability,
+		judge_wish,  judge_owner,     judge_kind,    judge_sibling,  judge_console,
+		judge_sriov, judge_companion, judge_ability, judge_critical,
 	};
 	unsigned int i;
 
@@ -328,7 +381,7 @@ static const struct {
 	[REASON_INTEGRATED] = { "integrated", "it is integrated graphics; name its address to take it" },
 	[REASON_BOOT_VGA] = { "boot-vga", "it is the boot VGA device; name its address or set boot-vga = vfio to take it" },
 	[REASON_CONSOLE] = { "console", "the console or a display is on it; name its address to take it" },
-	[REASON_FUNCTION0] = { "function0", "it follows function 0 of its card" },
+	[REASON_FUNCTION0] = { "function0", "it follows function 0 of its card, or of the card that names it" },
 	[REASON_PF_HAS_VFS] = { "pf-has-vfs", "it is a PF with VFs" },
 	[REASON_VGPU] = { "vgpu-host", "the host looks like a vGPU host, which needs it; for a VF, vf = vfio takes it all the same" },
 	[REASON_NO_PHYSFN] = { "no-physfn", "its PF is not known yet; the kernel's next event for it tells" },
@@ -336,6 +389,7 @@ static const struct {
 	[REASON_NO_MODULE] = { "no-module", "no VFIO module for it is installed" },
 	[REASON_BLACKLISTED] = { "blacklisted", "its VFIO module is blacklisted" },
 	[REASON_INSTALL_COMMAND] = { "install-command", "modprobe.d has an install command for its VFIO module" },
+	[REASON_CRITICAL] = { "critical", "the host needs what is on it; free it and replay its event to take it" },
 	[REASON_BOOT] = { "boot", "it was found at boot; boot = vfio would take it" },
 	[REASON_NO_DRIVER] = { "no-driver", "no driver is bound" },
 	[REASON_IDLE] = { "idle", "nobody uses it" },

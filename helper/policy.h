@@ -15,7 +15,7 @@ enum event_kind {
 	EVENT_HOTPLUG,   /* a kernel event: no SYNTH_UUID */
 	EVENT_COLDPLUG,  /* replayed add: boot, switch-root, `udevadm trigger --action=add` */
 	EVENT_REAPPLY,   /* replayed change: plain `udevadm trigger` */
-	EVENT_FOLLOW_UP, /* sent to a companion once function 0 is on VFIO */
+	EVENT_FOLLOW_UP, /* sent to companions and named siblings once function 0 is on VFIO */
 	EVENT_RELEASE,   /* the native driver's unbind */
 	EVENT_COUNT
 };
@@ -59,6 +59,8 @@ struct facts {
 	const char *ours;       /* what we wrote into driver_override before (interrupted, claimed or bound); NULL: nothing */
 	bool stays;             /* a function 0 that was left for what its companions cannot see */
 	bool was_deferred;      /* NVFIO_STATE of its last event */
+	bool was_met;           /* that was set: an earlier event led here */
+	const struct pci_function *named_by; /* a GPU's function 0 of its group whose `siblings` names it; NULL: none */
 	bool driverctl;         /* driverctl has an override saved for it */
 	const char *override;   /* driver_override if it could be read, "" for unset, NULL for not read */
 	bool iommu_present;     /* any IOMMU came up */
@@ -67,6 +69,7 @@ struct facts {
 	struct vfio_driver driver; /* where driver_status is DRIVER_FOUND */
 	enum tri console;       /* firmware framebuffer, console or enabled connector on it */
 	enum tri vgpu;          /* the host shows vGPU signs for it */
+	enum tri critical;      /* of what is no GPU: the host needs what is on it, or that is in doubt */
 	enum tri held;          /* somebody uses it through its native driver, or that is in doubt */
 	const struct facts *function0; /* of a companion; NULL if the slot has none */
 };
@@ -86,12 +89,12 @@ enum reason {
 	REASON_ON_VFIO, REASON_RELEASED, REASON_DRIVERCTL, REASON_STUB_DRIVER, REASON_OVERRIDE, REASON_NOT_NVIDIA,
 	REASON_NOT_GPU, REASON_INTEGRATED, REASON_BOOT_VGA, REASON_CONSOLE, REASON_FUNCTION0, REASON_PF_HAS_VFS,
 	REASON_VGPU, REASON_NO_PHYSFN, REASON_NO_IOMMU, REASON_NO_MODULE, REASON_BLACKLISTED,
-	REASON_INSTALL_COMMAND, REASON_BOOT, REASON_NO_DRIVER, REASON_IDLE, REASON_HELD, REASON_TAKEOVER,
+	REASON_INSTALL_COMMAND, REASON_CRITICAL, REASON_BOOT, REASON_NO_DRIVER, REASON_IDLE, REASON_HELD, REASON_TAKEOVER,
 	REASON_TAKEOVER_NEVER,
 	REASON_COUNT
 };
 
-enum need { NEED_NONE, NEED_DRIVER, NEED_CONSOLE, NEED_VGPU, NEED_HOLDERS };
+enum need { NEED_NONE, NEED_DRIVER, NEED_CONSOLE, NEED_VGPU, NEED_CRITICAL, NEED_HOLDERS };
 
 struct verdict {
 	enum verdict_code code;
@@ -102,6 +105,9 @@ struct verdict {
 
 /* Which part a function plays. function0 is that of its slot, NULL if there is none (or it is the function itself). */
 enum role policy_role(const struct pci_function *fn, const struct pci_function *function0);
+
+/* Whether a function of this role belongs to no GPU by itself, and is taken only where somebody names it. */
+bool policy_needs_naming(enum role role);
 
 /* The configuration key that speaks for a role. */
 enum config_key policy_role_key(enum role role);

@@ -6,6 +6,7 @@
 #include "undo.h"
 
 #include "child.h"
+#include "siblings.h"
 #include "steps.h"
 
 /* For the holder of the function's lock, in a child. 1 if it was given back, 0 if it is somebody else's, -errno. */
@@ -151,7 +152,7 @@ int undo_companions(struct judgement *j, bool left)
 		return 0;
 	if (!left)
 		return s->facts.stays ? mark(j, false) : 0;
-	while (r >= 0 && judge_next_companion(&s->fn, &bdf, &other)) {
+	while (r >= 0 && siblings_next_companion(&s->fn, &bdf, &other)) {
 		/* Before the first is looked at, and only where there is one. */
 		r = marked ? 0 : mark(j, true);
 		if (r < 0)

@@ -4,8 +4,8 @@
  * when it is asked for: only what is unknown may be asked, of one of the two, and within 8 rounds
  * there is a verdict. What must never be bound is spelled out below, from the documents rather than
  * from the table: not what is in use, shows the console, belongs to somebody else, could not be
- * driven, or was bound natively before the event and no rule lets it be taken over. Companions go
- * where function 0 goes. VF autoprobe is not switched off for VFs that are native.
+ * driven, or was bound natively before the event and no rule lets it be taken over; of what is not
+ * NVIDIA's nothing that the host may need. Companions go where function 0 goes. VF autoprobe is not switched off for VFs that are native.
  */
 #include "fuzz-world.h"
 
@@ -35,6 +35,10 @@ static void answer(struct facts *f, const struct facts *with, enum need need)
 	case NEED_VGPU:
 		MUST(f->vgpu == TRI_UNKNOWN);
 		f->vgpu = with->vgpu;
+		break;
+	case NEED_CRITICAL:
+		MUST(f->critical == TRI_UNKNOWN);
+		f->critical = with->critical;
 		break;
 	case NEED_HOLDERS:
 		MUST(f->held == TRI_UNKNOWN);
@@ -95,6 +99,26 @@ static void check_function0(struct world *w, const struct facts *f)
 	MUST(!w->f[1].busy);
 }
 
+/* Goes with a GPU by the GPU's list alone; what its own section or a rule says never takes it, nor makes it less critical. */
+static bool is_sibling(const struct facts *f)
+{
+	return f->role == ROLE_FOREIGN || (f->role == ROLE_OTHER && f->named_by && !named(f));
+}
+
+static void check_sibling(const struct facts *f)
+{
+	static const uint8_t base[] = { 0x01, 0x02, 0x03, 0x04, 0x07, 0x0c, 0x12 };
+	const struct setting *own = &f->settings->key[KEY_GPU];
+
+	MUST(f->named_by && f->named_by->on_vfio && f->named_by->ids.vendor == 0x10de);
+	MUST(f->event == EVENT_FOLLOW_UP || f->was_met || f->ours);
+	MUST(!f->fn->is_bridge && memchr(base, (int)(f->fn->class >> 16), sizeof(base)) && f->fn->class != 0x0c0340);
+	MUST(!f->fn->boot_vga && f->console == TRI_NO);
+	MUST(f->critical == TRI_NO && (!f->fn->driver[0] || f->held == TRI_NO));
+	MUST(own->level != LEVEL_ADDRESS || own->choice != CHOICE_NATIVE || f->admin == ADMIN_VFIO);
+	MUST(!f->fn->driver[0] || f->settings->key[KEY_TAKEOVER].choice != CHOICE_NEVER);
+}
+
 static void check_bind(struct world *w, const struct facts *f)
 {
 	const struct pci_function *fn = f->fn;
@@ -103,14 +127,19 @@ static void check_bind(struct world *w, const struct facts *f)
 	MUST(!f->off && !f->config_broken && f->admin != ADMIN_NATIVE);
 	MUST(!f->in_flight && !f->busy && !f->released && !f->driverctl && !pci_is_foreign_stub(fn->driver));
 	MUST(!f->override || !policy_override_is_foreign(f->override, &f->driver, f->ours));
+	MUST(!fn->has_vfs && able(f));
+	MUST(f->critical == TRI_NO || !policy_needs_naming(f->role) || (!f->named_by && pci_is_companion_class(fn->class)));
+	if (is_sibling(f)) {
+		check_sibling(f);
+		return;
+	}
 	MUST(s->key[policy_role_key(f->role)].choice != CHOICE_NATIVE || f->admin == ADMIN_VFIO);
-	MUST((f->role != ROLE_FOREIGN && f->role != ROLE_OTHER && !pci_is_integrated_gpu(&fn->ids)) || named(f));
+	MUST((f->role != ROLE_OTHER && !pci_is_integrated_gpu(&fn->ids)) || named(f));
+	MUST(f->role != ROLE_OTHER || !fn->is_bridge);
 	if (pci_is_display(fn->class) && !named(f) && s->key[KEY_BOOT_VGA].choice != CHOICE_VFIO)
 		MUST(!fn->boot_vga && f->console == TRI_NO);
-	MUST(!fn->has_vfs);
 	MUST(f->vgpu == TRI_NO || !(fn->has_sriov || f->role == ROLE_VF) ||
 	     (f->role == ROLE_VF && (s->key[KEY_VF].choice == CHOICE_VFIO || f->admin == ADMIN_VFIO)));
-	MUST(able(f));
 	MUST(f->event != EVENT_COLDPLUG || s->key[KEY_BOOT].choice != CHOICE_NATIVE || f->admin == ADMIN_VFIO ||
 	     f->was_deferred || f->ours);
 	if (fn->driver[0])

@@ -12,6 +12,7 @@
 struct world {
 	const uint8_t *data, *end;
 	struct pci_function fn[2];       /* the function, and function 0 of its slot */
+	struct pci_function namer;       /* a GPU of its group that names it */
 	struct settings set[2];
 	struct facts f[2], answer[2];    /* answer: what gathering a fact yields */
 };
@@ -25,7 +26,8 @@ static unsigned int pick(struct world *w, unsigned int n)
 
 static void make_function(struct world *w, struct pci_function *fn, unsigned int number)
 {
-	static const uint32_t class[] = { 0x030200, 0x030000, 0x040300, 0x0c0330, 0x068000, 0x038000, 0x060400 };
+	static const uint32_t class[] = { 0x030200, 0x030000, 0x040300, 0x0c0330, 0x068000, 0x038000, 0x060400,
+					  0x010802, 0x020000, 0x060100, 0x0c0340, 0x088000 };
 	static const uint16_t device[] = { 0x2331, 0x2e12, 0x1aef }; /* the second is integrated graphics */
 	static const uint16_t vendor[] = { 0x10de, 0x10de, 0x10de, 0x1002 };
 	static const char *const driver[] = { "", "", "nvidia", "nouveau", "vfio-pci", "snd_hda_intel", "pci-stub" };
@@ -39,6 +41,7 @@ static void make_function(struct world *w, struct pci_function *fn, unsigned int
 	strcpy(fn->physfn, fn->is_vf && pick(w, 2) ? "0000:01:00.0" : "");
 	fn->has_sriov = !fn->is_vf && pick(w, 2);
 	fn->has_vfs = fn->has_sriov && pick(w, 2);
+	fn->is_bridge = (fn->class >> 16 == 0x06 && !pci_is_nvswitch(fn->class)) || pick(w, 16) == 1;
 	fn->boot_vga = pci_is_display(fn->class) && pick(w, 4) == 1;
 }
 
@@ -67,7 +70,7 @@ static void make_facts(struct world *w, unsigned int i)
 
 	*f = (struct facts){ .fn = &w->fn[i], .settings = &w->set[i], .in_flight = acts == 1,
 			     .released = record == 1, .ours = record == 2 ? name[1 + pick(w, 2)] : NULL, .stays = record == 3,
-			     .was_deferred = pick(w, 2), .driverctl = pick(w, 6) == 1 };
+			     .was_deferred = pick(w, 2), .was_met = pick(w, 2), .driverctl = pick(w, 6) == 1 };
 	/* The override of a bound function is not read, and to find the device lock held is to fail to read it. */
 	f->busy = acts == 2 && !f->fn->driver[0];
 	f->override = f->fn->driver[0] || f->in_flight || f->busy ? NULL : PICK(w, name);
@@ -76,9 +79,11 @@ static void make_facts(struct world *w, unsigned int i)
 	strcpy(f->driver.driver, pick(w, 2) ? name[1 + (f->driver.module[0] == 'n')] : "");
 	f->console = (enum tri)pick(w, 3);
 	f->vgpu = (enum tri)pick(w, 3);
+	f->critical = (enum tri)pick(w, 3);
 	f->held = (enum tri)pick(w, 3);
 	w->answer[i] = (struct facts){ .driver_status = (enum driver_status)(1 + pick(w, DRIVER_INSTALL_COMMAND)),
 				       .console = (enum tri)(1 + pick(w, 2)), .vgpu = (enum tri)(1 + pick(w, 2)),
+				       .critical = (enum tri)(1 + pick(w, 2)),
 				       .held = (enum tri)(1 + pick(w, 2)) };
 }
 
@@ -103,6 +108,9 @@ static void make_world(struct world *w)
 	if (number != 0 && pci_is_companion_class(w->fn[0].class))
 		w->f[0].function0 = &w->f[1];
 	w->f[0].role = policy_role(&w->fn[0], w->f[0].function0 ? &w->fn[1] : NULL);
+	w->namer = (struct pci_function){ .dirfd = -1, .class = 0x030200, .ids.vendor = 0x10de, .on_vfio = pick(w, 4) != 1 };
+	if (policy_needs_naming(w->f[0].role) && pick(w, 4) != 1)
+		w->f[0].named_by = &w->namer;
 }
 
 #endif

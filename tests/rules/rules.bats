@@ -43,13 +43,13 @@ END" >helper
 		set -e
 		mount -t tmpfs none /run
 		mkdir -p /run/udev/rules.d /run/udev/data
-		cp 70-nvfio.rules /run/udev/rules.d/
+		[ -n "\$NO_RULES" ] || cp 70-nvfio.rules /run/udev/rules.d/
 		[ -z "\$DB" ] || printf 'I:1\n%s\nV:1\n' "\$DB" >/run/udev/data/+pci:0000:01:00.0
 		umockdev-run -d function.umockdev -- \
-			sh -c 'udevadm test --action=$1 /sys$DEV >log 2>&1; cat /sys$DEV/driver_override >override'
+			sh -c '\$TRACE udevadm test --action=$1 /sys$DEV >log 2>&1; cat /sys$DEV/driver_override >override'
 		[ ! -e /run/udev/data/+pci:0000:01:00.0 ] || cp -p /run/udev/data/+pci:0000:01:00.0 db
 	END
-	DB=$DB SYSTEMD_PROC_CMDLINE=$CMDLINE unshare -m bash inside || { cat log; return 1; }
+	DB=$DB TRACE=${TRACE-} NO_RULES=${NO_RULES-} SYSTEMD_PROC_CMDLINE=$CMDLINE unshare -m bash inside || { cat log; return 1; }
 	run sed -n '/^[A-Z_.]*=/p' log
 }
 
@@ -125,6 +125,123 @@ has_no() {
 		event add
 		[ "$(starts)" = 0 ]
 	done
+}
+
+FOREIGN=("8086:10D3 20000" "144D:A808 10802" "1002:744C 30000" "8086:1901 60400" "10DE:0AB8 10601" "10DE:22A3 60400")
+
+# state_before STATE: of the function's last event.
+state_before() {
+	DB="E:NVFIO_STATE=$1"
+}
+
+@test "no event of a foreign function starts a program, whatever it says, but a follow-up" {
+	local fn row
+	ATTRS=$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/vfio-pci\n'
+	for fn in "${FOREIGN[@]}"; do
+		for row in "add X=1" "add SYNTH_UUID=0" "add SYNTH_ARG_NVFIO=1" "change X=1" "change SYNTH_UUID=0" \
+			"change SYNTH_ARG_NVFIO=2" "bind DRIVER=vfio-pci" "unbind X=1" "move X=1" "remove X=1"; do
+			# shellcheck disable=SC2086 # two words
+			function_with $fn SEQNUM=1 "${row#* }"
+			event "${row% *}"
+			[ "$(starts)" = 0 ] || { echo "$fn $row"; return 1; }
+			has_no NVFIO_
+			has_no TAGS
+			has "MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00"
+		done
+	done
+}
+
+@test "a follow-up of a foreign function starts one, and its state is kept" {
+	local fn n=0
+	HELPER_PRINTS='NVFIO_STATE="refused"'
+	for fn in "${FOREIGN[@]}"; do
+		# shellcheck disable=SC2086 # two words
+		function_with $fn SEQNUM=1 SYNTH_UUID=0 SYNTH_ARG_NVFIO=1
+		event change
+		n=$((n + 1))
+		[ "$(starts)" = "$n" ]
+		[[ $(tail -n 1 started) == *"--action=change --synth=0 --seqnum=1 --follow-up=1 "* ]]
+		has NVFIO_STATE=refused
+		grep -qx 'E:NVFIO_STATE=refused' db
+	done
+}
+
+@test "a foreign function that was met is judged again when replayed, until it is left" {
+	local state n=0
+	for state in claimed deferred refused failed; do
+		state_before $state
+		function_with 144D:A808 10802 SEQNUM=1 SYNTH_UUID=0
+		event change
+		n=$((n + 1))
+		[ "$(starts)" = "$n" ]
+		[[ $(tail -n 1 started) == *"--follow-up= --state=$state "* ]]
+	done
+	state_before left
+	event change
+	[ "$(starts)" = "$n" ]
+	has NVFIO_STATE=left
+	function_with 144D:A808 10802 SEQNUM=1 SYNTH_UUID=0 SYNTH_ARG_NVFIO=1
+	event change
+	[ "$(starts)" = "$((n + 1))" ]
+}
+
+# files_of EVENT: which files udev looks at in any way, and how, for the event of the function; but for the rule files.
+files_of() {
+	TRACE="strace -f -qq -e trace=%file -o trace" event "$1"
+	sed -n 's/^[0-9]* *\([a-z0-9_]*\)([^"]*"\([^"][^"]*\)".*/\1 \2/p' trace |
+		sed -e 's|/umockdev\.[^/]*/|/umockdev/|' -e 's|\(/\.#.*\)......$|\1|' |
+		grep -v -e '/rules\.d$' -e '\.rules$'
+}
+
+@test "no file is looked at for a foreign function's event: the same ones with and without these rules" {
+	local fn action
+	for action in add change bind unbind remove; do
+		for fn in "${FOREIGN[1]}" "${FOREIGN[4]}"; do
+			# shellcheck disable=SC2086 # two words
+			function_with $fn SEQNUM=1
+			files_of "$action" >with
+			NO_RULES=1 files_of "$action" >without
+			grep -q '+pci:0000:01:00.0' with # it was traced
+			diff without with || { echo "$action $fn"; return 1; }
+		done
+	done
+	# A function of ours can be told apart by this.
+	function_with 10DE:2331 30200 SEQNUM=1
+	files_of add >with
+	NO_RULES=1 files_of add >without
+	run ! diff -q without with
+}
+
+@test "a foreign function's unbind starts one only where it is deferred or claimed" {
+	local state
+	for state in bound refused failed left; do
+		state_before $state
+		function_with 144D:A808 10802 SEQNUM=1
+		event unbind
+		[ "$(starts)" = 0 ]
+	done
+	for state in deferred claimed; do
+		state_before $state
+		event unbind
+		[[ $(tail -n 1 started) == *"--action=unbind "*"--state=$state "* ]]
+	done
+}
+
+@test "a foreign function that was taken costs no program while it is on VFIO, and is forgotten when it goes" {
+	local action
+	ATTRS=$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/vfio-pci\n'
+	state_before bound
+	for action in add change bind; do
+		function_with 144D:A808 10802 SEQNUM=1 DRIVER=vfio-pci
+		event "$action"
+		[ "$(starts)" = 0 ]
+		has NVFIO_STATE=bound
+		has "TAGS=:nvfio:"
+		has_no MODALIAS
+	done
+	: >run/nvfio/0000:01:00.0.lock
+	event remove
+	[ "$(cat started)" = "forget /sys$DEV" ]
 }
 
 @test "every class of ours starts one" {

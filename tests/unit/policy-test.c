@@ -34,7 +34,7 @@ static void willing(struct facts *f, const struct pci_function *fn, const struct
 {
 	*f = (struct facts){ .event = EVENT_HOTPLUG, .fn = fn, .settings = s, .role = ROLE_GPU, .iommu_present = true,
 			     .driver_status = DRIVER_FOUND, .driver = { "vfio_pci", "vfio-pci" }, .console = TRI_NO,
-			     .vgpu = TRI_NO, .held = TRI_NO };
+			     .vgpu = TRI_NO, .critical = TRI_NO, .held = TRI_NO };
 }
 
 static struct world gpu_world(void)
@@ -70,6 +70,28 @@ static void settle_companion(struct world *w)
 	willing(&w->f0, &w->fn0, &w->set0);
 	w->f.role = ROLE_COMPANION;
 	w->f.function0 = &w->f0;
+}
+
+/* A disk of another vendor that a GPU on VFIO names, met by its follow-up event; nothing is on it. */
+static struct world sibling_world(void)
+{
+	struct world w = gpu_world();
+
+	gpu(&w.fn0);
+	w.fn0.on_vfio = true;
+	w.fn.bdf = (struct bdf){ 0, 5, 0, 0 };
+	w.fn.ids.vendor = 0x144d;
+	w.fn.class = 0x010802;
+	strcpy(w.fn.driver, "nvme");
+	return w;
+}
+
+static void settle_sibling(struct world *w)
+{
+	settle_pointers(w);
+	w->f.role = ROLE_FOREIGN;
+	w->f.event = EVENT_FOLLOW_UP;
+	w->f.named_by = &w->fn0;
 }
 
 #define EXPECT(facts, want_code, want_reason) \
@@ -192,6 +214,9 @@ static void what_is_no_gpu_is_left_unless_named(void)
 	EXPECT(&w.f, VERDICT_LEAVE, REASON_NOT_GPU);
 	set(&w.set, KEY_GPU, CHOICE_VFIO, LEVEL_ADDRESS);
 	EXPECT(&w.f, VERDICT_BIND, REASON_NO_DRIVER);
+	w.f.critical = TRI_YES; /* NVIDIA's, but the host's disk is on it */
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_CRITICAL);
+	w.f.critical = TRI_NO;
 	defaults(&w.set);
 	w.f.role = ROLE_FOREIGN;
 	EXPECT(&w.f, VERDICT_LEAVE, REASON_NOT_NVIDIA);
@@ -460,6 +485,161 @@ static void roles_are_told_apart(void)
 	CHECK(policy_role(&w.fn, &w.fn0) == ROLE_OTHER);
 }
 
+static void sibling_is_taken_only_where_a_gpu_on_vfio_names_it(void)
+{
+	struct world w = sibling_world();
+
+	settle_sibling(&w);
+	EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+	w.fn0.on_vfio = false;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_FUNCTION0);
+	w.fn0.on_vfio = true;
+	w.f.named_by = NULL;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_NOT_NVIDIA);
+	w.f.admin = ADMIN_VFIO; /* a rule for the function alone names it for nobody */
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_NOT_NVIDIA);
+	w.f.admin = ADMIN_SILENT;
+	set(&w.set, KEY_GPU, CHOICE_VFIO, LEVEL_ADDRESS);
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_NOT_NVIDIA);
+}
+
+static void sibling_waits_for_its_follow_up(void)
+{
+	static const enum event_kind own[] = { EVENT_HOTPLUG, EVENT_COLDPLUG, EVENT_REAPPLY, EVENT_RELEASE };
+	struct world w = sibling_world();
+	unsigned int i;
+
+	settle_sibling(&w);
+	for (i = 0; i < ARRAY_SIZE(own); i++) {
+		w.f.event = own[i];
+		w.f.was_met = false;
+		EXPECT(&w.f, VERDICT_LEAVE, REASON_FUNCTION0);
+		w.f.was_met = true;
+		EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+	}
+	w.f.was_met = false;
+	w.f.ours = "vfio-pci"; /* an interrupted act of ours */
+	EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+}
+
+static void sibling_that_is_critical_is_refused(void)
+{
+	struct world w = sibling_world();
+
+	settle_sibling(&w);
+	w.f.critical = TRI_UNKNOWN;
+	EXPECT_NEED(&w.f, NEED_CRITICAL, &w.f);
+	w.f.critical = TRI_YES;
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_CRITICAL);
+	w.f.held = TRI_YES; /* both: what is on it is the graver reason */
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_CRITICAL);
+	w.f.critical = TRI_NO;
+	EXPECT(&w.f, VERDICT_DEFER, REASON_HELD);
+	w.f.held = TRI_UNKNOWN;
+	EXPECT_NEED(&w.f, NEED_HOLDERS, &w.f);
+	w.fn.driver[0] = '\0';
+	EXPECT(&w.f, VERDICT_BIND, REASON_NO_DRIVER);
+	w.f.critical = TRI_YES; /* without a driver nothing should be on it; believe what was found */
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_CRITICAL);
+}
+
+static void sibling_meets_the_rows_of_all(void)
+{
+	struct world w = sibling_world();
+
+	settle_sibling(&w);
+	set(&w.set, KEY_GPU, CHOICE_NATIVE, LEVEL_POLICY); /* speaks of GPUs */
+	EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+	set(&w.set, KEY_GPU, CHOICE_NATIVE, LEVEL_ADDRESS);
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_CONFIGURED);
+	set(&w.set, KEY_GPU, CHOICE_VFIO, LEVEL_DEFAULT);
+	w.f.driver_status = DRIVER_NO_MODULE;
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_NO_MODULE);
+	w.f.driver_status = DRIVER_FOUND;
+	w.fn.has_sriov = true;
+	w.f.vgpu = TRI_YES; /* a vGPU host needs NVIDIA's PFs, not this one */
+	EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+	w.fn.has_vfs = true;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_PF_HAS_VFS);
+	w.fn.has_vfs = false;
+	set(&w.set, KEY_TAKEOVER, CHOICE_NEVER, LEVEL_ADDRESS);
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_TAKEOVER_NEVER);
+	w.f.event = EVENT_HOTPLUG;
+	w.f.was_met = true;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_TAKEOVER_NEVER);
+	set(&w.set, KEY_TAKEOVER, CHOICE_HOTPLUG, LEVEL_DEFAULT);
+	w.fn.class = 0x030000;
+	w.fn.boot_vga = true;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_BOOT_VGA);
+	w.fn.boot_vga = false;
+	w.fn.is_bridge = true;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_NOT_NVIDIA);
+}
+
+/* Whatever speaks for it: the screen and the host's own parts stay. */
+static void sibling_with_a_screen_or_of_an_unknown_kind_stays(void)
+{
+	static const uint32_t good[] = { 0x010601, 0x010802, 0x020000, 0x028000, 0x030000, 0x038000, 0x040300, 0x070002,
+					 0x0c0330, 0x0c0300, 0x120000 };
+	static const uint32_t bad[] = { 0x050000, 0x050210, 0x060000, 0x060100, 0x068000, 0x078000, 0x080600, 0x088000,
+					0x098000, 0x0b4000, 0x0c0340, 0x0c0380, 0x0c03fe, 0x0c0500, 0x0c8000, 0x108000,
+					0x118000, 0x130000, 0x000000, 0xff0000 };
+	struct world w = sibling_world();
+	unsigned int i;
+
+	settle_sibling(&w);
+	w.f.admin = ADMIN_VFIO;
+	set(&w.set, KEY_GPU, CHOICE_VFIO, LEVEL_ADDRESS);
+	set(&w.set, KEY_BOOT_VGA, CHOICE_VFIO, LEVEL_ADDRESS);
+	for (i = 0; i < ARRAY_SIZE(good); i++) {
+		w.fn.class = good[i];
+		w.f.console = TRI_NO;
+		EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+		w.f.console = TRI_UNKNOWN;
+		EXPECT_NEED(&w.f, NEED_CONSOLE, &w.f);
+		w.f.console = TRI_YES;
+		EXPECT(&w.f, VERDICT_LEAVE, REASON_CONSOLE);
+		w.fn.boot_vga = true;
+		EXPECT(&w.f, VERDICT_LEAVE, REASON_BOOT_VGA);
+		w.fn.boot_vga = false;
+	}
+	w.f.console = TRI_NO;
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		w.fn.class = bad[i];
+		EXPECT(&w.f, VERDICT_REFUSE, REASON_CRITICAL);
+	}
+}
+
+static void nvidias_own_sibling_that_is_no_gpu_needs_a_name_too(void)
+{
+	struct world w = sibling_world();
+
+	settle_sibling(&w);
+	w.fn.ids.vendor = 0x10de;
+	w.fn.class = 0x010601;
+	w.f.role = ROLE_OTHER;
+	EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+	w.f.critical = TRI_YES;
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_CRITICAL);
+	w.f.event = EVENT_HOTPLUG;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_FUNCTION0);
+	w.fn.is_bridge = true;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_NOT_GPU);
+	w.f.admin = ADMIN_VFIO;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_NOT_GPU);
+	w.f.admin = ADMIN_SILENT;
+	w.f.named_by = NULL;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_NOT_GPU);
+	/* By its own section alone: audio and USB as ever, a disk controller not if the host needs it. */
+	w.fn.is_bridge = false;
+	w.f.admin = ADMIN_VFIO;
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_CRITICAL);
+	w.fn.class = 0x040300;
+	EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+	CHECK(policy_needs_naming(ROLE_OTHER) && policy_needs_naming(ROLE_FOREIGN) && !policy_needs_naming(ROLE_GPU) &&
+	      !policy_needs_naming(ROLE_COMPANION) && !policy_needs_naming(ROLE_NVSWITCH));
+}
+
 static void autoprobe_follows_what_vfs_are_for(void)
 {
 	struct world w = gpu_world();
@@ -534,5 +714,9 @@ TEST_MAIN(TEST(plain_gpu_is_bound), TEST(off_and_rule_and_configuration_leave),
 	  TEST(vf_follows_configuration_and_vgpu_signs), TEST(nvswitch_is_left_unless_configured),
 	  TEST(without_iommu_or_module_it_is_refused), TEST(boot_leaves_unless_configured_or_met_before),
 	  TEST(hotplug_takes_the_idle_and_defers_the_used), TEST(takeover_decides_replays),
-	  TEST(release_lands_what_was_deferred), TEST(roles_are_told_apart), TEST(autoprobe_follows_what_vfs_are_for),
+	  TEST(release_lands_what_was_deferred), TEST(roles_are_told_apart),
+	  TEST(sibling_is_taken_only_where_a_gpu_on_vfio_names_it), TEST(sibling_waits_for_its_follow_up),
+	  TEST(sibling_that_is_critical_is_refused), TEST(sibling_meets_the_rows_of_all),
+	  TEST(sibling_with_a_screen_or_of_an_unknown_kind_stays),
+	  TEST(nvidias_own_sibling_that_is_no_gpu_needs_a_name_too), TEST(autoprobe_follows_what_vfs_are_for),
 	  TEST(foreign_overrides_are_told_from_ours), TEST(every_reason_has_a_name_and_a_sentence))

@@ -19,8 +19,8 @@
  *
  * Every write below sys (and to nvidia's unbindLock) is appended to DIR/.fake_writes as "PATH<TAB>VALUE", with
  * " (gone)" behind the path where the device had left under the open attribute and the write went nowhere. A regular
- * file below DIR/dev that says "c MAJOR MINOR" is a character device to stat(2) and statx(2), so that no test needs
- * mknod(2).
+ * file below DIR/dev that says "c MAJOR MINOR" or "b MAJOR MINOR" is that device to stat(2) and statx(2), so that no
+ * test needs mknod(2).
  *
  * Not seen: stdio (it does not call the exported write(2)) and static programs. A program built with ASan needs
  * ASAN_OPTIONS=verify_asan_link_order=0, as this library comes before libasan. Nothing here allocates before main().
@@ -333,35 +333,38 @@ static int do_unlink(int dirfd, const char *path, int flags)
 	return error ? fail(error) : (int)syscall(SYS_unlinkat, dirfd, path, flags);
 }
 
-/* A regular file below dev that says "c 195 0" is that device. */
-static bool is_device(int dirfd, const char *path, int flags, unsigned int *ret_major, unsigned int *ret_minor)
+/* A regular file below dev that says "c 195 0" is that device. Its type (S_IFCHR, S_IFBLK), 0 for none. */
+static mode_t device_type(int dirfd, const char *path, int flags, unsigned int *ret_major, unsigned int *ret_minor)
 {
-	char real[PATH_MAX], text[64];
+	char real[PATH_MAX], text[64], type;
 	const char *rel;
 	int fd;
 
 	if (fake_root[0] == '\0')
-		return false;
+		return 0;
 	if (flags & AT_EMPTY_PATH && path[0] == '\0') {
 		rel = fd_path(dirfd, real);
 	} else {
 		fd = (int)syscall(SYS_openat, dirfd, path, O_PATH | O_CLOEXEC, 0);
 		if (fd < 0)
-			return false;
+			return 0;
 		rel = fd_path(fd, real);
 		raw_close(fd);
 	}
-	return rel && starts_with(rel, "dev/") && fake_load(real, text, sizeof(text)) >= 0 &&
-	       sscanf(text, "c %u %u", ret_major, ret_minor) == 2;
+	if (!rel || !starts_with(rel, "dev/") || fake_load(real, text, sizeof(text)) < 0 ||
+	    sscanf(text, "%c %u %u", &type, ret_major, ret_minor) != 3)
+		return 0;
+	return type == 'c' ? S_IFCHR : type == 'b' ? S_IFBLK : 0;
 }
 
 static int do_stat(int dirfd, const char *path, struct stat *st, int flags)
 {
 	long r = syscall(SYS_newfstatat, dirfd, path, st, flags);
 	unsigned int major_no, minor_no;
+	mode_t type = r == 0 && S_ISREG(st->st_mode) ? device_type(dirfd, path, flags, &major_no, &minor_no) : 0;
 
-	if (r == 0 && S_ISREG(st->st_mode) && is_device(dirfd, path, flags, &major_no, &minor_no)) {
-		st->st_mode = S_IFCHR | 0600;
+	if (type) {
+		st->st_mode = type | 0600;
 		st->st_rdev = makedev(major_no, minor_no);
 	}
 	return (int)r;
@@ -370,10 +373,11 @@ static int do_stat(int dirfd, const char *path, struct stat *st, int flags)
 static int do_statx(int dirfd, const char *path, int flags, unsigned int mask, struct statx *stx)
 {
 	long r = syscall(SYS_statx, dirfd, path, flags, mask, stx);
+	mode_t type = r == 0 && S_ISREG(stx->stx_mode) ?
+		      device_type(dirfd, path, flags, &stx->stx_rdev_major, &stx->stx_rdev_minor) : 0;
 
-	if (r == 0 && S_ISREG(stx->stx_mode) &&
-	    is_device(dirfd, path, flags, &stx->stx_rdev_major, &stx->stx_rdev_minor))
-		stx->stx_mode = S_IFCHR | 0600;
+	if (type)
+		stx->stx_mode = (unsigned short)(type | 0600);
 	return (int)r;
 }
 

@@ -81,7 +81,13 @@ build_base() {
 	printf 'Character devices:\n  1 mem\n 29 fb\n 89 i2c\n116 alsa\n195 nvidia\n226 drm\n234 nvidia-uvm\n' \
 		>"$TREE/proc/devices"
 	printf '00000000-00000fff : Reserved\n00100000-7fffffff : System RAM\n' >"$TREE/proc/iomem"
-	mkdir -p "$TREE/proc/1/fd"
+	mkdir -p "$TREE"/proc/{1/fd,self,net} "$TREE"/sys/{dev/block,class/{block,nvme-subsystem}}
+	printf 'tty0                 -WU (EC p  )    4:7\n' >"$TREE/proc/consoles"
+	printf '21 1 8:1 / / rw - ext4 /dev/sda1 rw\n' | tee "$TREE/proc/1/mountinfo" >"$TREE/proc/self/mountinfo"
+	printf 'Filename\tType\tSize\tUsed\tPriority\n' >"$TREE/proc/swaps"
+	printf 'Iface\tDestination\tGateway\n' >"$TREE/proc/net/route"
+	: >"$TREE/proc/net/if_inet6"
+	: >"$TREE/proc/net/ipv6_route"
 	printf 'init\n' >"$TREE/proc/1/comm"
 	add_driver vfio-pci vfio_pci
 	add_driver nvidia nvidia
@@ -368,6 +374,34 @@ sound_node() {
 	mkdir -p "$dev/sound/$2/$3"
 	printf '%s\n' "$4" >"$dev/sound/$2/$3/dev"
 	add_node "/dev/snd/$3" "${4%:*}" "${4#*:}"
+}
+
+# disk_of BDF NAME MAJOR:MINOR: an NVMe disk below the function, and its node.
+disk_of() {
+	local dev
+	dev=$(device_dir "$1")
+	mkdir -p "$dev/nvme/nvme0/$2/holders"
+	printf '%s\n' "$3" >"$dev/nvme/nvme0/$2/dev"
+	ln -s ../../../../../../../class/block "$dev/nvme/nvme0/$2/subsystem"
+	ln -s "../../${dev#"$TREE/sys/"}/nvme/nvme0/$2" "$TREE/sys/dev/block/$3"
+	printf 'b %d %d\n' "${3%:*}" "${3#*:}" >"$TREE/dev/$2"
+}
+
+# interface_of BDF NAME up|down: a network interface below the function.
+interface_of() {
+	local dev
+	dev=$(device_dir "$1")
+	mkdir -p "$dev/net/$2"
+	if [[ $3 == up ]]; then
+		printf '0x1003\n' >"$dev/net/$2/flags"
+	else
+		printf '0x1002\n' >"$dev/net/$2/flags"
+	fi
+}
+
+# mount_disk NAME MAJOR:MINOR WHERE: pid 1 has a file system of it mounted there.
+mount_disk() {
+	printf '40 21 %s / %s rw - ext4 /dev/%s rw\n' "$2" "$3" "$1" >>"$TREE/proc/1/mountinfo"
 }
 
 # usb_device BDF: something is plugged into the controller, besides its root hub.
