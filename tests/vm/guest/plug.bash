@@ -88,19 +88,42 @@ vfs_of()
 declare -gA KIND_DEVICE=(
 	[gpu]=e1000e [vga]=e1000e [audio]=ich9-intel-hda [usb]=qemu-xhci
 	[ucsi]=edu [nvswitch]=edu [other]=edu [foreign]=e1000e
+	[nvme]=nvme [xhci]=qemu-xhci
 )
 declare -gA KIND_ID=(
 	[gpu]=10de:2331:030200 [vga]=10de:2204:030000 [audio]=10de:22bc:040300
 	[usb]=10de:1ad8:0c0330 [ucsi]=10de:1ad9:0c8000 [nvswitch]=10de:22a3:068000
-	[other]=10de:0373:020000 [foreign]=""
+	[other]=10de:0373:020000 [foreign]="" [nvme]="" [xhci]=""
 )
+
+# disk_for ID: an empty disk for the emulated device, as a property of it.
+disk_for()
+{
+	truncate -s 32M "$BENCH/out/disk-$1" || return 1
+	qmp blockdev-add "{\"driver\": \"file\", \"node-name\": \"disk-$1\",
+		\"filename\": \"$REPO/tests/vm/out/disk-$1\"}" || return 1
+	echo ", \"drive\": \"disk-$1\""
+}
+
+# properties_of KIND ID: what the emulated device needs besides its place.
+properties_of()
+{
+	case ${KIND_DEVICE[$1]} in
+	e1000e)
+		echo ', "romfile": ""'
+		;;
+	nvme)
+		disk_for "$2" && echo ", \"serial\": \"nvfio-$2\""
+		;;
+	esac
+}
 
 # plug_card PORT [KIND[=ID]]...: plug a card, function 0 first in the list, and
 # wait until the kernel has all of them. Default: gpu audio usb. ID is
 # VVVV:DDDD:CCCCCC[:SSSS:SSSS]. Does not wait for udev.
 plug_card()
 {
-	local port=$1 bus func kind id device serial
+	local port=$1 bus func kind id name serial properties
 	shift
 	local -a kinds=("$@")
 
@@ -115,14 +138,46 @@ plug_card()
 		id=${KIND_ID[$kind]}
 		[[ ${kinds[func]} == *=* ]] && id=${kinds[func]#*=}
 		echo "$bus:00.$func=$id" >"$IDS"
-		device=${KIND_DEVICE[$kind]}
-		qmp device_add "{\"driver\": \"$device\", \"id\": \"c${port}f${func}n$serial\",
+		name=c${port}f${func}n$serial
+		properties=$(properties_of "$kind" "$name") || return 1
+		qmp device_add "{\"driver\": \"${KIND_DEVICE[$kind]}\", \"id\": \"$name\",
 			\"bus\": \"rp$port\", \"addr\": \"0.$func\", \"multifunction\": true
-			$([[ $device == e1000e ]] && echo ', "romfile": ""')}" || return 1
+			$properties}" || return 1
 	done
 	for ((func = 0; func < ${#kinds[@]}; func++)); do
 		wait_for 20 test -e "$SYS/0000:$bus:00.$func/class" || return 1
 	done
+}
+
+# plug_usb PORT FUNC usb-kbd|usb-storage: into the USB controller that is this
+# function of the card in PORT.
+# Waits until the kernel has its interface. unplug_usb PORT FUNC takes it out.
+plug_usb()
+{
+	local controller disk=''
+
+	controller=$(sed "s/f0/f$2/" "$BENCH/card.$1")
+	[[ $3 != usb-storage ]] || disk=$(disk_for "$controller-usb") || return 1
+	qmp device_add "{\"driver\": \"$3\", \"id\": \"$controller-usb\",
+		\"bus\": \"$controller.0\"$disk}" || return 1
+	wait_for 20 usb_devices "$1" "$2"
+}
+
+unplug_usb()
+{
+	qmp device_del "{\"id\": \"$(sed "s/f0/f$2/" "$BENCH/card.$1")-usb\"}" || return 1
+	wait_for 20 no_usb_devices "$1" "$2"
+}
+
+# usb_devices PORT FUNC: whether an interface is below the controller's hubs.
+usb_devices()
+{
+	compgen -G "$SYS/$(bdf_of "$1" "$2")/usb*/*-*/*:*/bInterfaceClass" >/dev/null
+}
+
+no_usb_devices()
+{
+	! usb_devices "$@"
 }
 
 # plug_sriov [VFS [ID]]: plug a PF with up to VFS (8) virtual functions into
