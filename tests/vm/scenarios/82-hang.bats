@@ -6,6 +6,7 @@
 # written to the function, other cards are served, and it lands when remove() returns. What the kernel itself blocks
 # meanwhile is measured here; docs/RELIABILITY.md has the list.
 
+bats_require_minimum_version 1.5.0
 load ../guest/lib
 
 setup_file()
