@@ -288,6 +288,9 @@ native_gpu() {
 	forgotten() {
 		((status == 0 || status == 1)) || explain "exit status is $status" || return
 		((status == 0)) || [[ $log == *"/run/nvfio"* ]] || explain "not a word" || return
+		# A lock that another holds is another's record, which stays.
+		((status != 0)) || is_news || [[ $op == lock || ! -e $TREE/run/nvfio/$GPU && ! -e $TREE/run/nvfio/.$GPU.new ]] ||
+			explain "its record stays, and the exit status is 0" || return
 		[[ -z $(writes) ]] || explain "something was written" || return
 		# What was not removed says nothing about who sits there next.
 		add_function $GPU 10de:2331 030200 --group 1
