@@ -18,7 +18,7 @@ bool iommu_present(void)
 	return false;
 }
 
-static bool leaves_dma_alone(const struct pci_function *member)
+bool iommu_leaves_dma_alone(const struct pci_function *member)
 {
 	return member->driver[0] == '\0' || member->on_vfio || streq(member->driver, "pci-stub") ||
 	       streq(member->driver, "pcieport");
@@ -56,7 +56,7 @@ int iommu_viability(const struct pci_function *f, const struct setting *siblings
 		/* A member that is no PCI function or has just gone cannot be in the way of this one. */
 		if (de->d_name[0] == '.' || pci_open(de->d_name, &member, &attr) < 0)
 			continue;
-		if (leaves_dma_alone(&member) || on_its_way(&member, f, siblings))
+		if (iommu_leaves_dma_alone(&member) || on_its_way(&member, f, siblings))
 			continue;
 		v.viable = false;
 		add_blocker(&v, &member);

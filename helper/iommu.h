@@ -11,6 +11,12 @@
 /* Whether any IOMMU came up (/sys/class/iommu has an entry). */
 bool iommu_present(void);
 
+/*
+ * Whether a function leaves DMA alone and so is in nobody's way: without driver, on a VFIO driver, or on one with
+ * .driver_managed_dma.
+ */
+bool iommu_leaves_dma_alone(const struct pci_function *member);
+
 struct iommu_viability {
 	bool viable;          /* no member is on a driver that does its own DMA */
 	char blockers[256];   /* "0000:01:00.1 (snd_hda_intel)", comma separated; of many the first few */

@@ -141,6 +141,8 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 	if (locked < 0)
 		return locked;
 
+	if (occasion->no_driver)
+		s->fn.driver[0] = '\0';
 	resolve_settings(s, j->config);
 	*f = (struct facts){
 		.event = occasion->event,
@@ -274,13 +276,19 @@ int judge_gather(struct facts *facts, enum need need)
 	}
 }
 
+/* Users, and what the host would lose, are looked for by a child; the latter opens disks. */
+static bool takes_process(enum need need)
+{
+	return need == NEED_HOLDERS || need == NEED_CRITICAL;
+}
+
 static int reach_verdict(struct judgement *j)
 {
 	for (;;) {
 		struct verdict v = policy_judge(&j->self.facts);
 		int r;
 
-		if (v.code != VERDICT_NEED) {
+		if (v.code != VERDICT_NEED || (j->quick && takes_process(v.need))) {
 			j->verdict = v;
 			return 0;
 		}
@@ -308,7 +316,8 @@ static int open_function0(struct judgement *j)
 
 static int judge_opened(struct judgement *j, const struct occasion *occasion)
 {
-	struct occasion about_function0 = { .event = occasion->event, .off = occasion->off, .read_override = true };
+	struct occasion about_function0 = { .event = occasion->event, .off = occasion->off,
+					    .read_override = !occasion->quick };
 	const struct pci_function *function0 = NULL;
 	int r;
 
@@ -358,7 +367,8 @@ int judge(struct judgement *j, const char *name, const struct occasion *occasion
 {
 	int r;
 
-	*j = (struct judgement){ .self.fn.dirfd = -1, .function0.fn.dirfd = -1, .namer.dirfd = -1 };
+	*j = (struct judgement){ .self.fn.dirfd = -1, .function0.fn.dirfd = -1, .namer.dirfd = -1,
+				 .quick = occasion->quick };
 	*ret_attr = NULL;
 	r = pci_open(name, &j->self.fn, ret_attr);
 	if (r < 0)

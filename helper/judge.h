@@ -19,6 +19,8 @@ struct occasion {
 	bool was_deferred;     /* NVFIO_STATE of the function's last event was "deferred" */
 	bool was_met;          /* it was anything at all */
 	bool locked;           /* the caller itself holds the function's lock */
+	bool quick;            /* start no process: what takes one is not gathered, the verdict may then be VERDICT_NEED */
+	bool no_driver;        /* judge as if no driver were bound: what if its native driver let go? */
 	bool read_override;    /* read driver_override of a driverless function too (an acting child does that itself) */
 };
 
@@ -45,6 +47,7 @@ struct judgement {
 	struct subject function0;       /* of the same slot; its fn.dirfd is -1 where there is none */
 	struct pci_function namer;      /* a GPU's function 0 that names it as a sibling; dirfd -1 where there is none */
 	struct verdict verdict;
+	bool quick;                     /* as the occasion said */
 	bool locked;                    /* in the acting child, which holds the lock of self */
 };
 

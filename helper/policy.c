@@ -282,21 +282,39 @@ static struct verdict judge_event(const struct facts *f)
 	return say(VERDICT_DEFER, REASON_TAKEOVER);
 }
 
+static const struct {
+	const char *name;
+	struct verdict (*judge)(const struct facts *f);
+} rows[] = {
+	{ "wish", judge_wish },
+	{ "owner", judge_owner },
+	{ "kind", judge_kind },
+	{ "sibling", judge_sibling },
+	{ "console", judge_console },
+	{ "sriov", judge_sriov },
+	{ "companion", judge_companion },
+	{ "ability", judge_ability },
+	{ "critical", judge_critical },
+	{ "event", judge_event },
+};
+
+const char *policy_row(unsigned int i, const struct facts *f, struct verdict *ret)
+{
+	if (i >= ARRAY_SIZE(rows))
+		return NULL;
+	*ret = rows[i].judge(f);
+	return rows[i].name;
+}
+
 struct verdict policy_judge(const struct facts *f)
 {
-	static struct verdict (*const row[])(const struct facts *) = {
-		judge_wish,  judge_owner,     judge_kind,    judge_sibling,  judge_console,
-		judge_sriov, judge_companion, judge_ability, judge_critical,
-	};
+	struct verdict v = no_opinion;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(row); i++) {
-		struct verdict v = row[i](f);
-
-		if (decided(v))
-			return v;
-	}
-	return judge_event(f);
+	/* The last row always has an opinion. */
+	for (i = 0; policy_row(i, f, &v) && !decided(v); i++)
+		;
+	return v;
 }
 
 bool policy_override_is_foreign(const char *override, const struct vfio_driver *wanted, const char *ours)

@@ -116,6 +116,12 @@ enum config_key policy_role_key(enum role role);
 struct verdict policy_judge(const struct facts *facts);
 
 /*
+ * The rows of the table, in order, each asked by itself: the name of row i, with what it says in *ret (reason
+ * REASON_NONE: nothing, the next row is asked). NULL after the last. For showing how a verdict came about.
+ */
+const char *policy_row(unsigned int i, const struct facts *facts, struct verdict *ret);
+
+/*
  * Whether a driver_override found on the function belongs to somebody else: set, and neither the wanted driver nor what
  * we wrote ourselves (ours, NULL if there is no record).
  */

@@ -86,17 +86,25 @@ int sysfs_read_hex(int dirfd, const char *name, uint32_t max, uint32_t *ret)
 	return 0;
 }
 
+int sysfs_read_target(int dirfd, const char *name, char *buf, size_t size)
+{
+	ssize_t n = readlinkat(dirfd, name, buf, size);
+	int r = n < 0 ? -errno : (size_t)n == size ? -ENAMETOOLONG : 0;
+
+	buf[r < 0 ? 0 : n] = '\0';
+	return r;
+}
+
 int sysfs_read_link(int dirfd, const char *name, char *buf, size_t size)
 {
 	char target[PATH_MAX];
 	const char *base;
-	ssize_t n;
+	int r;
 
 	buf[0] = '\0';
-	n = readlinkat(dirfd, name, target, sizeof(target) - 1);
-	if (n < 0)
-		return -errno;
-	target[n] = '\0';
+	r = sysfs_read_target(dirfd, name, target, sizeof(target));
+	if (r < 0)
+		return r;
 	base = strrchr(target, '/');
 	return copy_name(buf, size, base ? base + 1 : target);
 }

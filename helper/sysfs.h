@@ -35,6 +35,9 @@ int sysfs_read_hex(int dirfd, const char *name, uint32_t max, uint32_t *ret) _mu
 /* The last component of a link's target (the name of a driver, a group, a function). 0, -ENOENT if there is none. */
 int sysfs_read_link(int dirfd, const char *name, char *buf, size_t size) _must_check_;
 
+/* The whole target of a link of class and bus directories, which lead to where the device is. 0 or -errno. */
+int sysfs_read_target(int dirfd, const char *name, char *buf, size_t size) _must_check_;
+
 /* Whether an entry exists. 1, 0 (also once the device is gone) or -errno. */
 int sysfs_has(int dirfd, const char *name) _must_check_;
 
