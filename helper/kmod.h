@@ -39,6 +39,12 @@ int kmod_load(struct vfio_driver *drv) _must_check_;
 bool kmod_exists(const char *module);
 
 /*
+ * Keeps indexes and modprobe.d as they are now for all later calls, until called with false: for who asks about hundreds of
+ * functions at once. An event reads them anew each time.
+ */
+void kmod_keep(bool keep);
+
+/*
  * Wildcard fields ('*') of an alias pattern if it matches name, -1 if it does not. Pure; for ranking and its tests.
  */
 int kmod_rank_alias(const char *pattern, const char *name);
