@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# make            build nvfio-udev and the rules into build/
+# make            build nvfio-udev, nvfio and the rules into build/
 # make check      every test: lint, analyzers, unit, fake tree, rules, VM
 # make soak       the long forms: every fault, 200 hotplugs in a storm, every kill point; an hour and more
 # make demo       the main job, in a VM: no GPU and no KVM needed
@@ -11,9 +11,11 @@
 # Switches: V=1 shows commands, WERROR=1 makes warnings errors, ASAN=1 builds with address and undefined sanitizers.
 
 PREFIX  ?= /usr
+BINDIR  ?= $(PREFIX)/bin
 UDEVDIR ?= $(PREFIX)/lib/udev
 LIBDIR  ?= $(PREFIX)/lib
 MANDIR  ?= $(PREFIX)/share/man
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 BUILD   ?= build
 VERSION := $(shell cat VERSION)
 
@@ -48,14 +50,27 @@ MODULES := \
 OBJECTS := $(MODULES:%=$(BUILD)/helper/%.o)
 LIBS    := -lkmod -linih
 
-MAN     := nvfio-udev.8 nvfio.conf.5
+# The operator's command is these on top of them.
+COMMAND := \
+	json say names udevdb config-view \
+	status columns inventory table \
+	explain-rows explain-parts \
+	address list explain show-config
+COMMAND_OBJECTS := $(COMMAND:%=$(BUILD)/helper/%.o)
+COMMAND_LIBS    := $(LIBS) -ludev -lsmartcols
+
+MAN     := nvfio.8 nvfio-udev.8 nvfio.conf.5
 
 .PHONY: all
-all: $(BUILD)/nvfio-udev $(BUILD)/70-nvfio.rules
+all: $(BUILD)/nvfio-udev $(BUILD)/nvfio $(BUILD)/70-nvfio.rules
 
 $(BUILD)/nvfio-udev: $(BUILD)/helper/nvfio-udev.o $(OBJECTS)
 	@echo "  LD    $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/nvfio: $(BUILD)/helper/nvfio.o $(COMMAND_OBJECTS) $(OBJECTS)
+	@echo "  LD    $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(COMMAND_LIBS)
 
 $(BUILD)/helper/%.o: helper/%.c VERSION Makefile
 	@mkdir -p $(@D)
@@ -86,6 +101,8 @@ $(BUILD)/%: man/%.scd
 .PHONY: install uninstall
 install: all
 	$(INSTALL) -D -m 755 $(BUILD)/nvfio-udev $(DESTDIR)$(UDEVDIR)/nvfio-udev
+	$(INSTALL) -D -m 755 $(BUILD)/nvfio $(DESTDIR)$(BINDIR)/nvfio
+	$(INSTALL) -D -m 644 completions/nvfio.bash $(DESTDIR)$(BASHDIR)/nvfio
 	$(INSTALL) -D -m 644 $(BUILD)/70-nvfio.rules $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules
 	$(INSTALL) -D -m 644 conf/nvfio.conf $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
 ifneq ($(SCDOC),)
@@ -93,6 +110,7 @@ ifneq ($(SCDOC),)
 endif
 
 uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/nvfio $(DESTDIR)$(BASHDIR)/nvfio
 	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
 	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page))
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio

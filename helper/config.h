@@ -88,6 +88,22 @@ void config_resolve(const struct config *cfg, const struct config_subject *subje
 const char *config_key_name(enum config_key key);
 const char *config_choice_name(enum choice choice);
 
+/* A setting's value as it would be written in the file: "vfio", "10s", "auto". */
+void config_value(enum config_key key, const struct setting *setting, char *buf, size_t size);
+
+/* One section as it stands. */
+struct config_section {
+	char name[48];               /* "policy", "device 0000:41:00.0" */
+	const char *file;            /* lives as long as the config, as all here */
+	unsigned int line;
+	char id[16];                 /* the guard, "10de:2331"; empty if there is none */
+	unsigned int id_line;
+	const struct setting *key;   /* KEY_COUNT of them; those without file are not set here */
+};
+
+/* Section i, in the order they were read. 0, or -ENOENT after the last. */
+int config_section(const struct config *cfg, size_t i, struct config_section *ret) _must_check_;
+
 /* Whether `siblings` is a list that names this function. */
 bool config_siblings_name(const struct setting *siblings, const struct bdf *bdf);
 

@@ -8,7 +8,7 @@ ANALYZE_FLAGS := -std=gnu11 -D_GNU_SOURCE -DNVFIO_VERSION=\"$(VERSION)\"
 # Trees are copied for each operation of a run; bats runs as many files' tests at once as there are CPUs.
 BATS := TMPDIR=$(if $(wildcard /dev/shm),/dev/shm,/tmp) bats --jobs $(shell nproc)
 SCRIPTS = .ci/run $(shell grep -lrE --include='*' '^.!/(bin/bash|usr/bin/env bats)' tests --exclude-dir=out) \
-	$(wildcard tests/bats/lib/*.bash tests/vm/guest/*.bash)
+	$(wildcard completions/*.bash tests/bats/lib/*.bash tests/vm/guest/*.bash)
 
 .PHONY: check check-unit check-tree check-rules check-vm lint analyze
 check: lint analyze check-unit check-tree check-rules fuzz-short check-vm
@@ -26,15 +26,15 @@ lint:
 # some are off, are in .clang-tidy.
 analyze:
 	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) BUILD=$(BUILD)/lint-analyzer CC=gcc WERROR=1 \
-		CFLAGS="-O2 -g -fanalyzer -Wno-analyzer-malloc-leak" $(BUILD)/lint-analyzer/nvfio-udev
+		CFLAGS="-O2 -g -fanalyzer -Wno-analyzer-malloc-leak" $(BUILD)/lint-analyzer/nvfio-udev $(BUILD)/lint-analyzer/nvfio
 	printf '%s\n' helper/*.c | xargs -P $(shell nproc) -I FILE clang-tidy --quiet FILE -- $(ANALYZE_FLAGS)
 	cppcheck --quiet -j $(shell nproc) --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
 		--inline-suppr --suppress=missingIncludeSystem $(filter -D%,$(ANALYZE_FLAGS)) helper
 
-$(BUILD)/unit/%: tests/unit/%.c $(OBJECTS)
+$(BUILD)/unit/%: tests/unit/%.c $(COMMAND_OBJECTS) $(OBJECTS)
 	@mkdir -p $(@D)
 	@echo "  TEST  $@"
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -Ihelper $(ALL_LDFLAGS) -o $@ $< $(OBJECTS) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -Ihelper $(ALL_LDFLAGS) -o $@ $< $(COMMAND_OBJECTS) $(OBJECTS) $(COMMAND_LIBS)
 
 .PHONY: unit-programs
 unit-programs: $(UNIT:%=$(BUILD)/unit/%)
@@ -49,7 +49,7 @@ check-unit: unit-programs
 # The helper, built with the sanitizers, on a fake tree with a fake kernel under it; its arguments under valgrind, too.
 check-tree: all
 	$(Q)$(MAKE) --no-print-directory BUILD=$(SAN) ASAN=1 WERROR=1 all
-	NVFIO_UDEV=$(CURDIR)/$(SAN)/nvfio-udev $(BATS) tests/bats
+	NVFIO_UDEV=$(CURDIR)/$(SAN)/nvfio-udev NVFIO=$(CURDIR)/$(SAN)/nvfio $(BATS) tests/bats
 	NVFIO_UNDER="/usr/bin/valgrind -q --error-exitcode=99" $(BATS) tests/bats/30-arguments.bats
 
 # Every fault with every errno; check-tree has a part of them, each day another (tests/bats/50-faults.bats).

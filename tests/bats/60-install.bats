@@ -24,10 +24,12 @@ files() {
 
 @test "install and uninstall" {
 	in_tree install
-	[ "$(files)" = "./usr/lib/nvfio/nvfio.conf ./usr/lib/udev/nvfio-udev ./usr/lib/udev/rules.d/70-nvfio.rules ./usr/share/man/man5/nvfio.conf.5 ./usr/share/man/man8/nvfio-udev.8 " ]
+	[ "$(files)" = "./usr/bin/nvfio ./usr/lib/nvfio/nvfio.conf ./usr/lib/udev/nvfio-udev ./usr/lib/udev/rules.d/70-nvfio.rules ./usr/share/bash-completion/completions/nvfio ./usr/share/man/man5/nvfio.conf.5 ./usr/share/man/man8/nvfio-udev.8 ./usr/share/man/man8/nvfio.8 " ]
 	[ "$(stat -c %a "$D/usr/lib/udev/nvfio-udev")" = 755 ]
 	[ "$(stat -c %a "$D/usr/lib/nvfio/nvfio.conf")" = 644 ]
+	[ "$(stat -c %a "$D/usr/bin/nvfio")" = 755 ]
 	"$D/usr/lib/udev/nvfio-udev" --version
+	"$D/usr/bin/nvfio" --version
 	: >"$D/usr/lib/udev/rules.d/60-other.rules"
 	in_tree uninstall
 	[ "$(files)" = "./usr/lib/udev/rules.d/60-other.rules " ]
@@ -37,18 +39,22 @@ files() {
 @test "UDEVDIR and PREFIX" {
 	in_tree install PREFIX=/opt/nvfio UDEVDIR=/lib/udev
 	[ -x "$D/lib/udev/nvfio-udev" ]
+	[ -x "$D/opt/nvfio/bin/nvfio" ]
 	grep -q 'IMPORT{program}="/lib/udev/nvfio-udev event ' "$D/lib/udev/rules.d/70-nvfio.rules"
 	run ! grep -q '@[A-Z]*@' "$D/lib/udev/rules.d/70-nvfio.rules"
 	[ -e "$D/opt/nvfio/lib/nvfio/nvfio.conf" ]
 }
 
-@test "the helper is hardened: PIE, full RELRO, stack protector, FORTIFY, no executable stack" {
+@test "both programs are hardened: PIE, full RELRO, stack protector, FORTIFY, no executable stack" {
+	local program
 	in_tree all
-	run -0 readelf -hldW --dyn-syms "$B/nvfio-udev"
-	[[ $output == *"DYN (Position-Independent Executable file)"* ]]
-	[[ $output == *GNU_RELRO* && $output == *BIND_NOW* ]]
-	[[ $output == *__stack_chk_fail* && $output == *_chk@* ]]
-	grep -q 'GNU_STACK .* RW ' <<<"$output"
+	for program in nvfio nvfio-udev; do
+		run -0 readelf -hldW --dyn-syms "$B/$program"
+		[[ $output == *"DYN (Position-Independent Executable file)"* ]]
+		[[ $output == *GNU_RELRO* && $output == *BIND_NOW* ]]
+		[[ $output == *__stack_chk_fail* && $output == *_chk@* ]]
+		grep -q 'GNU_STACK .* RW ' <<<"$output"
+	done
 	# Small enough for an initramfs: libc, libkmod and libinih, and nothing else of its own.
 	[ "$(grep -c '(NEEDED)' <<<"$output")" = 3 ]
 	run -0 size "$B/nvfio-udev"

@@ -5,6 +5,7 @@
 # tree.bash. What failed is shown with the command, its output and the writes: no test needs a second run to be read.
 
 NVFIO_UDEV=${NVFIO_UDEV:-$REPO_DIR/build/nvfio-udev}
+NVFIO=${NVFIO:-$REPO_DIR/build/nvfio}
 
 # Runs a program under the fake kernel; the FAKE_ variables of the caller reach it. Sets
 # $status, $output (stdout) and $log (stderr). Through files, not pipes, and new ones each time (stdout.1, stderr.1,
@@ -33,6 +34,11 @@ nvfio_udev() {
 	local verb=$1
 	shift
 	under_kernel "$NVFIO_UDEV" "$verb" --sysroot="$TREE" "$@"
+}
+
+# nvfio ARGUMENT...: the operator's command on the tree.
+nvfio() {
+	under_kernel "$NVFIO" --sysroot="$TREE" "$@"
 }
 
 # The arguments as the rules pass them. [--decide] ACTION [--synth U] [--seqnum N] [--follow-up V] [--state S]
@@ -98,6 +104,19 @@ prop() {
 
 assert_status() {
 	((status == $1)) || explain "exit status is $status, not $1"
+}
+
+# assert_output <<EOF: exactly this on standard output, but for blanks at the ends of lines.
+assert_output() {
+	local want got
+	# shellcheck disable=SC2001 # of each line
+	want=$(cat) got=$(sed 's/ *$//' <<<"$output")
+	[[ $got == "$want" ]] || explain "the output is not:" "$(diff -u <(printf '%s\n' "$want") <(printf '%s\n' "$got"))"
+}
+
+# assert_says TEXT: standard output contains it.
+assert_says() {
+	[[ $output == *"$1"* ]] || explain "the output does not say: $1"
 }
 
 # assert_state STATE [REASON]: also that the helper said so without failing.

@@ -299,6 +299,13 @@ set_config() {
 	chmod 0644 "$TREE/etc/nvfio.conf"
 }
 
+# udev_says BDF STATE REASON [MESSAGE [MODEL]]: what udev's database remembers of its last event.
+udev_says() {
+	mkdir -p "$TREE/run/udev/data"
+	printf 'I:12\nE:NVFIO_STATE=%s\nE:NVFIO_REASON=%s\nE:NVFIO_MESSAGE=%s\nE:ID_MODEL_FROM_DATABASE=%s\nG:nvfio\nV:1\n' \
+		"$2" "$3" "${4-}" "${5-}" >"$TREE/run/udev/data/+pci:$1"
+}
+
 kernel_command_line() {
 	printf '%s\n' "$*" >"$TREE/proc/cmdline"
 }

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * nvfio - the operator's command. Options and verbs; what a verb does is in the file of its name. It changes nothing.
+ */
+#include <fcntl.h>
+#include <getopt.h>
+#include <locale.h>
+#include <stdarg.h>
+
+#include "exit-code.h"
+#include "names.h"
+#include "root.h"
+#include "say.h"
+#include "verbs.h"
+
+enum verb { LIST = 1, EXPLAIN = 2, CONFIG = 4, ALL = 7 };
+
+enum { SYSROOT = 256, EVENT, CHECK, VERSION };
+
+/* Which verbs take it. */
+static const struct {
+	struct option option;
+	unsigned int verbs;
+} options[] = {
+	{ { "all", no_argument, NULL, 'a' }, LIST },
+	{ { "output", required_argument, NULL, 'o' }, LIST },
+	{ { "output-all", no_argument, NULL, 'O' }, LIST },
+	{ { "sort", required_argument, NULL, 'x' }, LIST },
+	{ { "tree", no_argument, NULL, 'T' }, LIST },
+	{ { "noheadings", no_argument, NULL, 'n' }, LIST },
+	{ { "raw", no_argument, NULL, 'r' }, LIST },
+	{ { "pairs", no_argument, NULL, 'P' }, LIST },
+	{ { "json", no_argument, NULL, 'J' }, ALL },
+	{ { "event", required_argument, NULL, EVENT }, EXPLAIN },
+	{ { "check", required_argument, NULL, CHECK }, CONFIG },
+	{ { "sysroot", required_argument, NULL, SYSROOT }, ALL },
+	{ { "help", no_argument, NULL, 'h' }, ALL },
+	{ { "version", no_argument, NULL, VERSION }, ALL },
+};
+
+static void usage(FILE *to)
+{
+	unsigned int i;
+
+	fputs("Usage: nvfio [list] [OPTION...]\n"
+	      "       nvfio explain [OPTION...] BDF...\n"
+	      "       nvfio config [OPTION...]\n"
+	      "\n"
+	      "Shows NVIDIA PCI functions, what nvfio does with them, and why. Changes nothing.\n"
+	      "\n"
+	      "  list      every NVIDIA function and its state\n"
+	      "  explain   how a verdict came about\n"
+	      "  config    the policy that holds, each key with file and line\n"
+	      "\n"
+	      "list:\n"
+	      "  -a, --all             the other members of their IOMMU groups as well\n"
+	      "  -o, --output=LIST     these columns; +LIST: these besides the usual ones\n"
+	      "  -O, --output-all      all columns\n"
+	      "  -x, --sort=COLUMN     sort by it\n"
+	      "  -T, --tree            root ports and bridges, cards, PF and VFs as a tree\n"
+	      "  -n, --noheadings      no headings\n"
+	      "  -r, --raw             no alignment\n"
+	      "  -P, --pairs           KEY=\"value\"\n"
+	      "explain:\n"
+	      "      --event=EVENT     what if it came now: hotplug, trigger (default), boot, release\n"
+	      "config:\n"
+	      "      --check=FILE      say whether FILE could be a part of the configuration\n"
+	      "all:\n"
+	      "  -J, --json            JSON, errors too\n"
+	      "      --sysroot=DIR     look below DIR instead of /\n"
+	      "  -h, --help\n"
+	      "      --version\n"
+	      "\n"
+	      "Columns:\n",
+	      to);
+	for (i = 0; i < COLUMN_COUNT; i++)
+		fprintf(to, "  %-8s %s\n", column_name((enum column)i), column_help((enum column)i));
+}
+
+_printf_(2, 3) static int bad_usage(const char *about, const char *format, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	say_error("usage", about, "%s; see nvfio --help", text);
+	return EXIT_CODE_USAGE;
+}
+
+/* 0, or an exit code + 1 to end with at once. */
+static int take_option(int c, struct options *opt)
+{
+	switch (c) {
+	case 'a':
+		opt->foreign = true;
+		break;
+	case 'o':
+		opt->columns = optarg;
+		break;
+	case 'O':
+		opt->all_columns = true;
+		break;
+	case 'x':
+		opt->sort = optarg;
+		break;
+	case 'T':
+		opt->tree = true;
+		break;
+	case 'n':
+		opt->no_headings = true;
+		break;
+	case 'r':
+		opt->raw = true;
+		break;
+	case 'P':
+		opt->pairs = true;
+		break;
+	case 'J':
+		opt->json = true;
+		break;
+	case EVENT:
+		if (event_find(optarg, &opt->event) < 0)
+			return bad_usage(optarg, "no such event: hotplug, trigger, boot or release") + 1;
+		break;
+	case CHECK:
+		opt->check = optarg;
+		break;
+	case SYSROOT:
+		if (root_set(optarg) < 0)
+			return bad_usage(optarg, "too long for a directory") + 1;
+		break;
+	case 'h':
+		usage(stdout);
+		return EXIT_CODE_OK + 1;
+	case VERSION:
+		puts("nvfio " NVFIO_VERSION);
+		return EXIT_CODE_OK + 1;
+	default:
+		return EXIT_CODE_USAGE + 1;
+	}
+	return 0;
+}
+
+/* Errors found on the way to --json are JSON as well. */
+static bool wants_json(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && !streq(argv[i], "--"); i++) {
+		if (streq(argv[i], "--json") || (argv[i][0] == '-' && argv[i][1] != '-' && strchr(argv[i], 'J')))
+			return true;
+	}
+	return false;
+}
+
+static enum verb find_verb(const char *word)
+{
+	return streq(word, "list") ? LIST : streq(word, "explain") ? EXPLAIN : streq(word, "config") ? CONFIG : 0;
+}
+
+/* getopt's own complaints would be no JSON. */
+static int bad_option(int argc, char **argv)
+{
+	char letter[3] = { '-', (char)optopt, '\0' };
+	const char *word = optind > 0 && optind <= argc ? argv[optind - 1] : "";
+
+	if (optopt > 0 && optopt < 256 && !startswith(word, "--"))
+		word = letter;
+	return bad_usage(word, "no such option, or not so: a value is missing or superfluous");
+}
+
+static int check_options(enum verb verb, const char *word, uint32_t seen)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		if ((seen & 1U << i) && !(options[i].verbs & verb)) {
+			char name[32];
+
+			snprintf(name, sizeof(name), "--%s", options[i].option.name);
+			return bad_usage(name, "no option of nvfio %s", word);
+		}
+	}
+	return EXIT_CODE_OK;
+}
+
+static int run_verb(const struct options *opt, uint32_t seen, char **words, int n)
+{
+	const char *word = n > 0 ? words[0] : "list";
+	enum verb verb = find_verb(word);
+	int r;
+
+	if (!verb)
+		return bad_usage(word, "no such verb: list, explain or config");
+	r = check_options(verb, word, seen);
+	if (r != EXIT_CODE_OK)
+		return r;
+	if (verb != EXPLAIN && n > 1)
+		return bad_usage(words[1], "nvfio %s takes no arguments", word);
+	if (verb == EXPLAIN && n < 2)
+		return bad_usage(NULL, "nvfio explain: which function? its address is missing");
+	if ((int)opt->raw + opt->pairs + opt->json > 1)
+		return bad_usage(NULL, "--raw, --pairs and --json exclude each other");
+	if (opt->tree && (opt->raw || opt->pairs))
+		return bad_usage(NULL, "--tree is for tables and --json");
+	return verb == LIST ? verb_list(opt) : verb == EXPLAIN ? verb_explain(opt, words + 1, n - 1) : verb_config(opt);
+}
+
+static int run(int argc, char **argv)
+{
+	struct options opt = { .event = EVENT_REAPPLY };
+	struct option longopts[ARRAY_SIZE(options) + 1] = { { NULL, 0, NULL, 0 } };
+	uint32_t seen = 0;
+	unsigned int i;
+	int c, r;
+
+	say_setup(wants_json(argc, argv));
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		longopts[i] = options[i].option;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "ao:Ox:TnrPJh", longopts, NULL)) != -1) {
+		if (c == '?')
+			return bad_option(argc, argv);
+		for (i = 0; i < ARRAY_SIZE(options); i++)
+			seen |= options[i].option.val == c ? 1U << i : 0;
+		r = take_option(c, &opt);
+		if (r > 0)
+			return r - 1;
+	}
+	return run_verb(&opt, seen, argv + optind, argc - optind);
+}
+
+/* What is opened next would become standard output, and be written to. */
+static bool have_streams(void)
+{
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && (fd == 1 || open("/dev/null", O_RDWR) < 0))
+			return false;
+	}
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	int code;
+
+	if (!have_streams()) {
+		say_setup(wants_json(argc, argv));
+		say_error("output", NULL, "standard output is closed");
+		return EXIT_CODE_FAILED;
+	}
+	setlocale(LC_ALL, "");
+	code = run(argc, argv);
+	names_close();
+	if (say_flush() < 0 && code == EXIT_CODE_OK)
+		code = EXIT_CODE_FAILED;
+	return code;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs of the operator's command. Each prints on standard output, says errors on standard error, and returns the
+ * exit code (exit-code.h).
+ */
+#ifndef NVFIO_VERBS_H
+#define NVFIO_VERBS_H
+
+#include "policy.h"
+#include "table.h"
+
+struct options {
+	bool json;
+	const char *columns;       /* --output; NULL: the default ones */
+	const char *sort;          /* --sort; NULL: by address */
+	bool all_columns, foreign; /* --output-all, --all */
+	bool tree, raw, pairs, no_headings;
+	enum event_kind event;     /* --event */
+	const char *check;         /* --check */
+};
+
+int verb_list(const struct options *opt);
+int verb_explain(const struct options *opt, char **bdfs, int n);
+int verb_config(const struct options *opt);
+
+/* What --event takes ("hotplug", "trigger", "boot", "release"). 0 or -ENOENT. */
+int event_find(const char *word, enum event_kind *ret) _must_check_;
+const char *event_word(enum event_kind event);
+
+/*
+ * An address as typed: as sysfs spells it, or without its domain, which then is 0000. 0; -EINVAL with what is wrong with
+ * which part in why.
+ */
+int address_parse(const char *text, char bdf[static BDF_SIZE], char *why, size_t size) _must_check_;
+
+/*
+ * Whether the configuration can be read by this user at all. EXIT_CODE_OK, also where it does not parse, which is
+ * warned of: then nothing is taken, and that is what there is to be shown.
+ */
+int config_readable(void);
+
+#endif
