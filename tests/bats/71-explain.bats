@@ -360,10 +360,11 @@ named_drive() {
 	assert_says 'leave (in-flight)'
 }
 
-@test "a process name cannot write to the terminal" {
+@test "neither a process name nor udev's database can write to the terminal" {
 	add_function $GPU 10de:2331 030200 --driver nvidia --group 1
 	nvidia_node $GPU 0
 	hold /dev/nvidia0 812 $'a\e[31mb'
+	udev_says $GPU left configured $'a\e[31mb' $'c\e[31md'
 	nvfio explain $GPU
 	assert_quiet
 	[[ $output != *$'\e'* ]] || explain "an escape sequence came through"
