@@ -268,6 +268,28 @@ files_of() {
 	done
 }
 
+@test "the reason of a bind stays over the events after it; who else bound it, or when, is on-vfio" {
+	local action before
+	ATTRS=$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/vfio-pci\n'
+	DB=$'E:NVFIO_STATE=bound\nE:NVFIO_VERDICT=bind\nE:NVFIO_REASON=bound\nE:NVFIO_MESSAGE=bound to vfio-pci, was on nvidia'
+	for action in bind change add; do
+		function_with 10DE:2331 30200 SEQNUM=1 DRIVER=vfio-pci
+		event "$action"
+		has NVFIO_VERDICT=bind
+		has NVFIO_REASON=bound
+		has 'NVFIO_MESSAGE=bound to vfio-pci, was on nvidia'
+	done
+	for before in '' $'E:NVFIO_STATE=claimed\nE:NVFIO_REASON=claimed' $'E:NVFIO_STATE=left\nE:NVFIO_REASON=boot'; do
+		DB=$before
+		function_with 10DE:2331 30200 SEQNUM=1 DRIVER=vfio-pci
+		event bind
+		has NVFIO_STATE=bound
+		has NVFIO_REASON=on-vfio
+		has_no NVFIO_MESSAGE=.
+	done
+	[ "$(starts)" = 0 ]
+}
+
 @test "a vGPU's VF is a VFIO device on nvidia, and no fast path" {
 	ATTRS=$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/nvidia\n' HELPER_PRINTS='NVFIO_STATE="left"'
 	function_with 10DE:2331 30200 SEQNUM=1 DRIVER=nvidia
