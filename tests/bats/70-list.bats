@@ -389,25 +389,7 @@ without_processes() {
 }
 
 @test "300 functions: no process is started, no descriptor kept" {
-	local card f bdf
-	set_config <<-END
-		[policy]
-		takeover = idle
-	END
-	for ((card = 16; card < 48; card++)); do
-		printf -v bdf '0000:%02x:00' $card
-		add_function "$bdf.0" 10de:2331 030200 --driver nvidia --group $card
-		nvidia_node "$bdf.0" $((card - 16))
-		add_function "$bdf.1" 10de:22bc 040300 --native snd_hda_intel --group $card
-		for f in 2 3 4 5 6 7; do
-			add_function "$bdf.$f" 10de:2331 030200 --vf-of "$bdf.0" --group 1$card$f
-		done
-	done
-	for ((card = 48; card < 92; card++)); do
-		printf -v bdf '0000:%02x:00.0' $card
-		add_function "$bdf" 10de:2331 030200 --driver nouveau --group $card
-		drm_node "$bdf" card$card 226:$card
-	done
+	add_300_functions
 	hold /dev/nvidia3 4242
 	without_processes nvfio list -n
 	assert_quiet
