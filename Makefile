@@ -45,7 +45,7 @@ MODULES := \
 	log uevent state child \
 	kmod driver \
 	config config-keys config-parse \
-	policy siblings judge \
+	policy siblings host judge \
 	steps bind undo sriov
 OBJECTS := $(MODULES:%=$(BUILD)/helper/%.o)
 LIBS    := -lkmod -linih

@@ -11,6 +11,11 @@
 #include "sysfs.h"
 
 #define IOMEM_MAX (1 << 20)
+#define IOMEM_DEPTH_MAX 32
+
+/* See console_keep(). */
+static bool keeps;
+static char *kept_iomem;
 
 static bool is_firmware_framebuffer(const char *name)
 {
@@ -47,6 +52,79 @@ bool console_in_iomem(char *iomem, const char *bdf)
 			inside = indent + 1;
 	}
 	return false;
+}
+
+/* Deeper than it can be kept track of? The kernel indents four levels at most (MAX_IORES_LEVEL in kernel/resource.c). */
+static bool is_too_deep(const char *iomem)
+{
+	const char *line;
+
+	for (line = iomem; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strspn(line, " ") >= IOMEM_DEPTH_MAX)
+			return true;
+	}
+	return false;
+}
+
+void console_reduce_iomem(char *iomem)
+{
+	/* The line being read and what it lies inside of; those written already have length 0. */
+	struct { const char *text; size_t len, indent; } stack[IOMEM_DEPTH_MAX];
+	size_t depth = 0, len, i;
+	const char *line, *name;
+	char *to = iomem;
+
+	if (is_too_deep(iomem))
+		return;
+	for (line = iomem; *line; line += len) {
+		len = strcspn(line, "\n");
+		name = memmem(line, len, " : ", 3);
+		len += line[len] == '\n';
+		if (!name)
+			continue;
+		while (depth > 0 && stack[depth - 1].indent >= strspn(line, " "))
+			depth--;
+		stack[depth].text = line;
+		stack[depth].len = len;
+		stack[depth++].indent = strspn(line, " ");
+		if (!is_firmware_framebuffer(name + 3))
+			continue;
+		for (i = 0; i < depth; i++) {
+			memmove(to, stack[i].text, stack[i].len);
+			to += stack[i].len;
+			stack[i].len = 0;
+		}
+	}
+	*to = '\0';
+}
+
+/* Into buf, of IOMEM_MAX bytes; empty if there is none. 0 or -errno. */
+static int read_iomem(char *buf)
+{
+	ssize_t n;
+
+	if (kept_iomem) {
+		memcpy(buf, kept_iomem, strlen(kept_iomem) + 1);
+		return 0;
+	}
+	n = root_read("/proc/iomem", buf, IOMEM_MAX);
+	if (n < 0 && n != -ENOENT)
+		return (int)n;
+	if (n < 0)
+		buf[0] = '\0';
+	if (keeps) {
+		console_reduce_iomem(buf);
+		kept_iomem = strdup(buf);
+	}
+	return 0;
+}
+
+void console_keep(bool keep)
+{
+	free(kept_iomem);
+	kept_iomem = NULL;
+	keeps = keep;
 }
 
 /*
@@ -130,21 +208,26 @@ static int find_connector(const struct pci_function *f, char *text, size_t size)
 	return -errno;
 }
 
+/* 1, 0 or -errno. */
+static int has_framebuffer(const struct pci_function *f)
+{
+	char *iomem = malloc(IOMEM_MAX);
+	int r = iomem ? read_iomem(iomem) : -ENOMEM;
+
+	if (r == 0)
+		r = console_in_iomem(iomem, f->name);
+	free(iomem);
+	return r;
+}
+
 int console_find(const struct pci_function *f, char *text, size_t size)
 {
-	_cleanup_free_ char *iomem = malloc(IOMEM_MAX);
-	ssize_t n;
 	int r;
 
-	if (!iomem)
-		return -ENOMEM;
-	n = root_read("/proc/iomem", iomem, IOMEM_MAX);
-	if (n < 0 && n != -ENOENT)
-		return (int)n;
-	if (n > 0 && console_in_iomem(iomem, f->name)) {
+	r = has_framebuffer(f);
+	if (r > 0)
 		snprintf(text, size, "firmware framebuffer");
-		return 1;
-	}
-	r = find_fb(f, text, size);
+	if (r == 0)
+		r = find_fb(f, text, size);
 	return r ? r : find_connector(f, text, size);
 }

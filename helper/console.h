@@ -13,7 +13,16 @@
  */
 int console_find(const struct pci_function *f, char *text, size_t size) _must_check_;
 
+/* Keeps of /proc/iomem what concerns console_find() from its next call on, or lets go of it: see host.h. */
+void console_keep(bool keep);
+
 /* Whether an /proc/iomem text has a firmware framebuffer inside a resource of this function. Pure. */
 bool console_in_iomem(char *iomem, const char *bdf);
+
+/*
+ * Leaves of an /proc/iomem text the firmware framebuffers and what they lie inside of: for console_in_iomem() it says the
+ * same. Pure.
+ */
+void console_reduce_iomem(char *iomem);
 
 #endif

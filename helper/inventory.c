@@ -78,9 +78,11 @@ static int cannot_look(struct inventory *inv, const char *bdf, const char *attr,
 }
 
 /* One function. 0, also where it cannot be read, which is said; -ENOMEM. */
-static int add_function(struct inventory *inv, const char *bdf)
+static int add_function(struct inventory *inv, const struct selection *selection, const char *bdf)
 {
-	const struct look look = { .event = EVENT_REAPPLY, .quick = true, .off = inv->off };
+	const struct look look = { .event = EVENT_REAPPLY, .quick = true, .off = inv->off,
+				   .no_name = !(selection->columns & 1U << COLUMN_NAME),
+				   .no_message = !(selection->columns & 1U << COLUMN_MESSAGE) };
 	_cleanup_status_ struct status s;
 	struct item *item;
 	char text[1024];
@@ -97,8 +99,11 @@ static int add_function(struct inventory *inv, const char *bdf)
 	if (!item)
 		return -ENOMEM;
 	snprintf(item->bdf, sizeof(item->bdf), "%s", bdf);
-	find_above(&s, item->above);
+	if (selection->bridges)
+		find_above(&s, item->above);
 	for (i = 0; i < COLUMN_COUNT; i++) {
+		if (!(selection->columns & 1U << i))
+			continue;
 		column_text((enum column)i, &s, text, sizeof(text));
 		item->text[i] = strdup(text);
 		if (!item->text[i])
@@ -118,23 +123,21 @@ static bool take_name(const struct dirent *de, char name[static BDF_SIZE])
 }
 
 /* 1, 0 or -errno. */
-static int is_nvidia(const char *bdf)
+static int is_nvidia(int devices, const char *bdf)
 {
-	char path[sizeof(DEVICES) + BDF_SIZE];
-	_cleanup_close_ int fd = -1;
+	char path[BDF_SIZE + 16];
 	uint32_t vendor = 0;
 	int r;
 
-	snprintf(path, sizeof(path), DEVICES "/%s", bdf);
-	fd = sysfs_open_dir(path);
-	r = fd < 0 ? fd : sysfs_read_hex(fd, "vendor", 0xffff, &vendor);
+	snprintf(path, sizeof(path), "%s/vendor", bdf);
+	r = sysfs_read_hex(devices, path, 0xffff, &vendor);
 	/* It went away, or whoever made it is no vendor we know. */
 	if (r == -ENOENT || r == -ENODEV || r == -EINVAL)
 		return 0;
 	return r < 0 ? r : vendor == PCI_VENDOR_NVIDIA;
 }
 
-static int add_nvidia(struct inventory *inv)
+static int add_nvidia(struct inventory *inv, const struct selection *selection)
 {
 	_cleanup_dir_ DIR *dir = sysfs_list_path(DEVICES);
 	const struct dirent *de;
@@ -144,17 +147,17 @@ static int add_nvidia(struct inventory *inv)
 	if (!dir)
 		return -errno;
 	while (r == 0 && (errno = 0, de = readdir(dir))) {
-		int ours = take_name(de, name) ? is_nvidia(name) : 0;
+		int ours = take_name(de, name) ? is_nvidia(dirfd(dir), name) : 0;
 
 		if (ours < 0)
 			r = cannot_look(inv, name, NULL, ours);
 		else if (ours > 0)
-			r = add_function(inv, name);
+			r = add_function(inv, selection, name);
 	}
 	return r < 0 ? r : -errno;
 }
 
-static int add_group_members(struct inventory *inv, const char *bdf)
+static int add_group_members(struct inventory *inv, const struct selection *selection, const char *bdf)
 {
 	char path[sizeof(DEVICES) + BDF_SIZE + 32];
 	_cleanup_dir_ DIR *dir = NULL;
@@ -168,7 +171,7 @@ static int add_group_members(struct inventory *inv, const char *bdf)
 		return errno == ENOENT ? 0 : cannot_look(inv, bdf, NULL, -errno);
 	while (r == 0 && (errno = 0, de = readdir(dir))) {
 		if (take_name(de, member) && !inventory_find(inv, member))
-			r = add_function(inv, member);
+			r = add_function(inv, selection, member);
 	}
 	return r < 0 || !errno ? r : cannot_look(inv, bdf, NULL, -errno);
 }
@@ -191,16 +194,16 @@ int inventory_read(struct inventory *ret, const struct selection *selection)
 	if (r < 0)
 		return r;
 	inv.off = r > 0;
-	r = add_nvidia(&inv);
+	r = add_nvidia(&inv, selection);
 	nvidia = inv.n;
 	for (i = 0; r == 0 && selection->foreign && i < nvidia; i++) {
 		memcpy(above, inv.items[i].bdf, sizeof(above)); /* adding moves the items */
-		r = add_group_members(&inv, above);
+		r = add_group_members(&inv, selection, above);
 	}
 	for (i = 0; r == 0 && selection->bridges && i < inv.n; i++) {
 		memcpy(above, inv.items[i].above, sizeof(above));
 		if (above[0] && !inventory_find(&inv, above))
-			r = add_function(&inv, above);
+			r = add_function(&inv, selection, above);
 	}
 	if (r < 0) {
 		inventory_free(&inv);

@@ -10,7 +10,7 @@
 
 struct item {
 	char bdf[BDF_SIZE];
-	char above[BDF_SIZE];      /* what carries it: function 0 of its card, its PF, else the bridge; empty: nothing */
+	char above[BDF_SIZE];      /* with selection.bridges: function 0 of its card, its PF, else the bridge; empty: nothing */
 	char *text[COLUMN_COUNT];
 };
 
@@ -24,6 +24,7 @@ struct inventory {
 struct selection {
 	bool foreign;              /* the other members of the NVIDIA functions' groups as well */
 	bool bridges;              /* and what carries them */
+	uint32_t columns;          /* a bit each, 1U << COLUMN_...; the texts of the others are NULL */
 };
 
 /* 0 with *ret to be freed, or -errno where not even the list of functions can be read. Starts no process. */

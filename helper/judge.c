@@ -7,10 +7,9 @@
 
 #include <stddef.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 #include "child.h"
 #include "console.h"
-#include "iommu.h"
+#include "host.h"
 #include "root.h"
 #include "siblings.h"
 #include "sysfs.h"
@@ -45,27 +44,15 @@ static bool has_driverctl_override(const char *bdf)
 	return root_exists(path);
 }
 
-/* Up to 6.14 fwspec is parsed at the first probe there, and the group made with it (of_iommu_configure, iort). */
-static bool group_comes_late(void)
-{
-	struct utsname u;
-
-	return uname(&u) == 0 && (startswith(u.machine, "aarch64") || startswith(u.machine, "arm"));
-}
-
 static void resolve_settings(struct subject *s, const struct config *config)
 {
 	struct config_subject who = { .bdf = s->fn.bdf, .ids = s->fn.ids, .is_vf = s->fn.is_vf };
+	struct pci_function pf;
 
-	if (s->fn.physfn[0]) {
-		_cleanup_pci_ struct pci_function pf = { .dirfd = -1 };
-		const char *attr;
-
-		if (pci_open(s->fn.physfn, &pf, &attr) == 0) {
-			who.has_pf = true;
-			who.pf = pf.bdf;
-			who.pf_ids = pf.ids;
-		}
+	if (s->fn.physfn[0] && host_pf(s->fn.physfn, &pf) == 0) {
+		who.has_pf = true;
+		who.pf = pf.bdf;
+		who.pf_ids = pf.ids;
 	}
 	config_resolve(config, &who, &s->settings);
 }
@@ -156,8 +143,8 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 		.was_deferred = occasion->was_deferred,
 		.was_met = occasion->was_met,
 		.driverctl = has_driverctl_override(s->fn.name),
-		.iommu_present = iommu_present(),
-		.group_comes_late = group_comes_late(),
+		.iommu_present = host_has_iommu(),
+		.group_comes_late = host_groups_come_late(),
 	};
 	r = load_record(s);
 	if (r < 0)
@@ -209,27 +196,23 @@ static bool find_vgpu_sign(struct subject *s)
 {
 	char *text = s->vgpu;
 	size_t size = sizeof(s->vgpu);
-	const char *attr;
+	const char *sign = host_vgpu_sign();
+	struct pci_function pf;
 
-	if (kmod_exists("nvidia_vgpu_vfio"))
-		return snprintf(text, size, "nvidia_vgpu_vfio is installed") > 0;
-	if (root_exists("/usr/lib/nvidia/sriov-manage"))
-		return snprintf(text, size, "sriov-manage is installed") > 0;
+	if (sign)
+		return snprintf(text, size, "%s", sign) > 0;
 	if (sysfs_has(s->fn.dirfd, "nvidia") != 0)
 		return snprintf(text, size, "%s has nvidia vGPU attributes", s->fn.name) > 0;
 	if (streq(s->fn.driver, "pci-pf-stub"))
 		return snprintf(text, size, "it is on pci-pf-stub") > 0;
 	if (has_vgpu_sign_at(s->fn.name, text, size))
 		return true;
-	if (s->fn.physfn[0]) {
-		_cleanup_pci_ struct pci_function pf = { .dirfd = -1 };
-
-		if (has_vgpu_sign_at(s->fn.physfn, text, size))
-			return true;
-		if (pci_open(s->fn.physfn, &pf, &attr) == 0 && streq(pf.driver, "pci-pf-stub"))
-			return snprintf(text, size, "its PF %s is on pci-pf-stub", pf.name) > 0;
-	}
-	return false;
+	if (!s->fn.physfn[0])
+		return false;
+	if (has_vgpu_sign_at(s->fn.physfn, text, size))
+		return true;
+	return host_pf(s->fn.physfn, &pf) == 0 && streq(pf.driver, "pci-pf-stub") &&
+	       snprintf(text, size, "its PF %s is on pci-pf-stub", pf.name) > 0;
 }
 
 static int gather_holders(struct subject *s)
@@ -375,7 +358,7 @@ int judge(struct judgement *j, const char *name, const struct occasion *occasion
 		return r;
 	r = open_function0(j);
 	if (r >= 0) {
-		r = config_load(&j->config, j->config_error, sizeof(j->config_error));
+		r = host_config(&j->config, j->config_error, sizeof(j->config_error));
 		if (j->config_error[0])
 			note_config_version(j);
 		/* A broken configuration is a fact for the verdict, not a failure to reach one. */
@@ -413,7 +396,7 @@ void judge_free(struct judgement *j)
 	pci_close(&j->self.fn);
 	pci_close(&j->function0.fn);
 	pci_close(&j->namer);
-	config_free(j->config);
+	host_config_done(j->config);
 	j->config = NULL;
 }
 

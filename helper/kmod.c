@@ -3,7 +3,7 @@
  * Which module drives a function over VFIO, and getting it into the kernel. Owns everything libkmod
  * knows: aliases, blacklists, `install` commands. What is loaded is read below /sys (driver.c) and
  * never asked of libkmod, which always looks at the host's. A context costs 0.1 ms and lives
- * for one public call: nothing to keep, nothing to free.
+ * for one public call, but for kmod_keep(): nothing else to keep, nothing to free.
  */
 #include "kmod.h"
 
@@ -50,6 +50,12 @@ int kmod_rank_alias(const char *pattern, const char *name)
 
 /* See kmod_keep(). */
 static struct kmod_ctx *kept;
+static struct answer {
+	char *modalias, *pinned;
+	int result;
+	struct vfio_driver driver;
+} *answers;
+static size_t n_answers;
 
 /* libkmod would print to stderr, which udev drops; what matters comes back as an error. */
 _printf_(6, 0) static void quiet(void *data _unused_, int priority _unused_,
@@ -273,7 +279,7 @@ static int check_install(struct kmod_ctx *ctx, const char *module)
 	return lookup_name(ctx, module, &mod) == 0 && kmod_module_get_install_commands(mod) ? -ENOEXEC : 0;
 }
 
-int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *ret)
+static int choose(const char *modalias, const char *pinned, struct vfio_driver *ret)
 {
 	_cleanup_ctx_ struct kmod_ctx *ctx = context_new();
 	struct vfio_driver drv = { .driver = "" };
@@ -281,7 +287,7 @@ int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *re
 
 	if (!ctx)
 		return -ENOMEM;
-	if (pinned && pinned[0]) {
+	if (pinned[0]) {
 		r = choose_pinned(ctx, pinned, &drv);
 	} else {
 		r = choose_best(ctx, modalias, drv.module);
@@ -290,6 +296,45 @@ int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *re
 	}
 	if (r == 0 && !drv.driver[0])
 		r = check_install(ctx, drv.module);
+	if (r == 0)
+		*ret = drv;
+	return r;
+}
+
+/* A host has many VFs, and few models of them. */
+static void keep_answer(const char *modalias, const char *pinned, int result, const struct vfio_driver *drv)
+{
+	struct answer a = { .modalias = strdup(modalias), .pinned = strdup(pinned), .result = result }, *more;
+
+	if (result == 0)
+		a.driver = *drv;
+	more = a.modalias && a.pinned ? reallocarray(answers, n_answers + 1, sizeof(*answers)) : NULL;
+	if (!more) {
+		free(a.modalias);
+		free(a.pinned);
+		return;
+	}
+	answers = more;
+	answers[n_answers++] = a;
+}
+
+int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *ret)
+{
+	struct vfio_driver drv;
+	size_t i;
+	int r;
+
+	pinned = pinned ? pinned : "";
+	for (i = 0; i < n_answers; i++) {
+		if (!streq(answers[i].modalias, modalias) || !streq(answers[i].pinned, pinned))
+			continue;
+		if (answers[i].result == 0)
+			*ret = answers[i].driver;
+		return answers[i].result;
+	}
+	r = choose(modalias, pinned, &drv);
+	if (kept)
+		keep_answer(modalias, pinned, r, &drv);
 	if (r == 0)
 		*ret = drv;
 	return r;
@@ -379,5 +424,11 @@ void kmod_keep(bool keep)
 	} else if (!keep) {
 		kmod_unref(kept);
 		kept = NULL;
+		for (; n_answers > 0; n_answers--) {
+			free(answers[n_answers - 1].modalias);
+			free(answers[n_answers - 1].pinned);
+		}
+		free(answers);
+		answers = NULL;
 	}
 }

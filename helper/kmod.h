@@ -39,8 +39,8 @@ int kmod_load(struct vfio_driver *drv) _must_check_;
 bool kmod_exists(const char *module);
 
 /*
- * Keeps indexes and modprobe.d as they are now for all later calls, until called with false: for who asks about hundreds of
- * functions at once. An event reads them anew each time.
+ * Keeps indexes, modprobe.d and what kmod_choose() answered as they are now for all later calls, until called with false:
+ * for who asks about hundreds of functions at once. An event reads them anew each time.
  */
 void kmod_keep(bool keep);
 

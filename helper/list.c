@@ -5,6 +5,7 @@
 #include "verbs.h"
 
 #include "exit-code.h"
+#include "host.h"
 #include "say.h"
 
 static int unknown_column(const char *name, size_t len)
@@ -53,6 +54,17 @@ static int choose_columns(const struct options *opt, struct table_view *view)
 	return EXIT_CODE_OK;
 }
 
+/* Which are read: those shown, the one to sort by, and contradictions, which are warned of. */
+static uint32_t read_columns(const struct table_view *view)
+{
+	uint32_t columns = 1U << COLUMN_BDF | 1U << COLUMN_NOTE;
+	unsigned int i;
+
+	for (i = 0; i < view->n_columns; i++)
+		columns |= 1U << view->column[i];
+	return columns | (view->sorted ? 1U << view->sort : 0);
+}
+
 static void warn_of_notes(const struct inventory *inv, const struct table_view *view)
 {
 	unsigned int c;
@@ -82,12 +94,13 @@ int verb_list(const struct options *opt)
 	view.sorted = opt->sort != NULL;
 	if (opt->sort && column_find(opt->sort, strlen(opt->sort), &view.sort) < 0)
 		return unknown_column(opt->sort, strlen(opt->sort));
+	selection.columns = read_columns(&view);
 	r = config_readable();
 	if (r != EXIT_CODE_OK)
 		return r;
-	kmod_keep(true);
+	host_keep(true);
 	r = inventory_read(&inv, &selection);
-	kmod_keep(false);
+	host_keep(false);
 	if (r < 0) {
 		say_error("failed", NULL, "cannot list PCI functions: %s", strerror(-r));
 		return EXIT_CODE_FAILED;

@@ -126,8 +126,10 @@ int status_read(struct status *s, const char *bdf, const struct look *look, cons
 		s->judgement.self.facts.driver_status = DRIVER_UNKNOWN;
 	find_state(s);
 	note_record(s);
-	find_message(s);
-	find_name(s);
+	if (!look->no_message)
+		find_message(s);
+	if (!look->no_name)
+		find_name(s);
 	return 0;
 }
 

@@ -23,6 +23,7 @@ struct look {
 	enum event_kind event;      /* "what if it came now?" */
 	bool quick;                 /* start no process */
 	bool no_driver;             /* as if its native driver had let go */
+	bool no_name, no_message;   /* leave these empty, nobody reads them */
 	bool off;                   /* judge_is_off() */
 };
 

@@ -396,6 +396,117 @@ without_processes() {
 	(($(wc -l <<<"$output") == 300)) || explain "these are not 300"
 }
 
+# What the kernel sees of it, and not the C library alone.
+@test "no process is started, as seen by strace" {
+	add_card 0000:01:00 --native
+	add_function 0000:02:00.0 10de:2331 030200 --group 2 --driver nvidia
+	nvidia_node 0000:02:00.0 0
+	hold /dev/nvidia0 4242
+	set_config <<-END
+		[policy]
+		takeover = idle
+	END
+	# A sanitizer's look for leaks is no process of ours, and does not work under ptrace(2).
+	ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0 \
+		NVFIO_UNDER="/usr/bin/strace -f -qq -e trace=process -o $BATS_TEST_TMPDIR/trace" nvfio list -aTO
+	assert_status 0
+	[[ $(sed -E 's/^[0-9]+ +//; s/\(.*//' "$BATS_TEST_TMPDIR/trace") == $'execve\nexit_group' ]] ||
+		explain "there is more:" "$(cat "$BATS_TEST_TMPDIR/trace")"
+}
+
+# cost VFS: lists a PF with so many VFs; sets $own to how many operations that took on them, and $others to those on
+# everything else, each with its number.
+cost() {
+	local i
+	new_tree_again
+	add_function 0000:02:00.0 10de:2235 030200 --driver nvidia --group 10 --sriov 64
+	for ((i = 0; i < $1; i++)); do
+		add_function "0000:03:$(printf '%02x.%d' $((i / 8)) $((i % 8)))" 10de:2235 030200 --vf-of 0000:02:00.0 --group 1$i
+	done
+	FAKE_COUNT=1 nvfio list -rn
+	assert_status 0
+	(($(wc -l <<<"$output") == $1 + 1)) || explain "these are not all"
+	own=$(grep -c '0000:03:' "$TREE/.fake_ops")
+	others=$(grep -v '0000:03:' "$TREE/.fake_ops" | cut -d ' ' -f 2- |
+		grep -vE ' (run/nvfio|(sys/class/mdev_bus|proc/driver/nvidia/gpus)/0000:02:00.0(/unbindLock)?)$' | sort | uniq -c)
+}
+
+new_tree_again() {
+	rm -rf "$TREE"
+	new_tree
+}
+
+@test "a VF more costs what is read of itself, and not its PF, the configuration or the modules once more" {
+	local own others own_few others_few
+	cost 8
+	own_few=$own others_few=$others
+	cost 32
+	[[ $others == "$others_few" ]] || explain "more of the same:" "$(diff <(echo "$others_few") <(echo "$others"))"
+	((own == own_few * 4)) || explain "$own_few operations for 8, and $own for 32"
+	((own <= 32 * 40)) || explain "more than 40 operations a VF: $own for 32"
+}
+
+# What is kept from function to function is the answer for that model, that pinned driver, that PF.
+@test "functions alike and unlike, side by side, are told apart" {
+	rm -rf "$TREE"
+	new_tree variant
+	add_function 0000:01:00.0 10de:2331 030200 --group 1
+	add_function 0000:02:00.0 10de:2342 030200 --group 2
+	add_function 0000:03:00.0 10de:2331 030200 --group 3
+	add_function 0000:04:00.0 10de:2342 030200 --group 4
+	add_function 0000:05:00.0 10de:2342 030200 --group 5
+	add_function 0000:06:00.0 10de:2235 030200 --driver nvidia --group 6 --sriov 4
+	add_function 0000:07:00.0 10de:2235 030200 --driver nvidia --group 7 --sriov 4
+	add_function 0000:06:00.4 10de:2235 030200 --vf-of 0000:06:00.0 --group 64
+	add_function 0000:07:00.4 10de:2235 030200 --vf-of 0000:07:00.0 --group 74
+	add_function 0000:06:00.5 10de:2235 030200 --vf-of 0000:06:00.0 --group 65
+	add_function 0000:07:00.5 10de:2235 030200 --vf-of 0000:07:00.0 --group 75
+	set_config <<-END
+		[device 0000:05:00.0]
+		driver = vfio-pci
+		[device 0000:07:00.0]
+		vf = native
+	END
+	nvfio list -rno bdf,wanted
+	assert_quiet
+	assert_output <<-'END'
+		0000:01:00.0 vfio-pci
+		0000:02:00.0 nvfio_test_variant
+		0000:03:00.0 vfio-pci
+		0000:04:00.0 nvfio_test_variant
+		0000:05:00.0 vfio-pci
+		0000:06:00.0 native
+		0000:06:00.4 vfio-pci
+		0000:06:00.5 vfio-pci
+		0000:07:00.0 native
+		0000:07:00.4 native
+		0000:07:00.5 native
+	END
+}
+
+@test "firmware's framebuffer is on one of the GPUs" {
+	add_function 0000:01:00.0 10de:2331 030000 --group 1
+	add_function 0000:02:00.0 10de:2331 030000 --group 2
+	add_function 0000:03:00.0 10de:2331 030000 --group 3
+	printf 'c0000000-febfffff : PCI Bus 0000:00\n  c0000000-cfffffff : 0000:01:00.0\n  d0000000-dfffffff : 0000:02:00.0\n    d0000000-d02fffff : efifb\n  e0000000-efffffff : 0000:03:00.0\n' \
+		>"$TREE/proc/iomem"
+	nvfio list -rno bdf,reason
+	assert_output <<-'END'
+		0000:01:00.0 no-driver
+		0000:02:00.0 console
+		0000:03:00.0 no-driver
+	END
+}
+
+@test "only what is shown is looked for" {
+	add_bridge 0000:00:01.0
+	add_card 0000:01:00
+	FAKE_COUNT=1 nvfio list
+	! grep -E 'readlink sys/bus/pci/devices' "$TREE/.fake_ops" >&2 || explain "the tree is not shown"
+	FAKE_COUNT=1 nvfio list -T
+	grep -q 'readlink sys/bus/pci/devices' "$TREE/.fake_ops" || explain "this is where it is read"
+}
+
 @test "a terminal of 40 columns: words are cut, addresses and states are not" {
 	local out
 	two_cards

@@ -102,10 +102,22 @@ static bool console_with(const char *text, const char *more)
 	return console_in_iomem(iomem, OURS);
 }
 
+/* The same of what is left of the text. */
+static bool console_in_reduced(const char *text)
+{
+	_cleanup_free_ char *iomem = strdup(text);
+
+	MUST(iomem);
+	console_reduce_iomem(iomem);
+	MUST(strlen(iomem) <= strlen(text));
+	return console_in_iomem(iomem, OURS);
+}
+
 static void check_iomem(const char *text)
 {
 	bool found = console_with(text, "");
 
+	MUST(console_in_reduced(text) == found);
 	MUST(console_with(text, "\nd0000000-d1ffffff : " OURS "\n  d0000000-d03fffff : efifb\n"));
 	MUST(found == console_with(text, "\nd0000000-d1ffffff : " OURS "\ne0000000-e03fffff : efifb\n"));
 	if (found)

@@ -95,5 +95,37 @@ static void a_framebuffer_inside_a_bar_is_found(void)
 	CHECK(!console_in_iomem(text, "0000:02:00.0"));
 }
 
+static void of_iomem_only_what_leads_to_a_framebuffer_is_left(void)
+{
+	char text[] = "00000000-00000fff : Reserved\n"
+		      "c0000000-febfffff : PCI Bus 0000:00\n"
+		      "  d0000000-e1ffffff : PCI Bus 0000:01\n"
+		      "    d0000000-dfffffff : 0000:01:00.0\n"
+		      "      d0000000-d02fffff : efifb\n"
+		      "      d0300000-d04fffff : simplefb\n"
+		      "    e0000000-e1ffffff : 0000:01:00.1\n"
+		      "  e2000000-e2ffffff : BOOTFB\n"
+		      "fec00000-fec00fff : Reserved";
+	char none[] = "00000000-00000fff : Reserved\n", empty[] = "";
+	char deep[] = "                                  d0000000-d02fffff : efifb\n0-1 : Reserved\n", deep_before[sizeof(deep)];
+
+	console_reduce_iomem(text);
+	CHECK(streq(text, "c0000000-febfffff : PCI Bus 0000:00\n"
+			  "  d0000000-e1ffffff : PCI Bus 0000:01\n"
+			  "    d0000000-dfffffff : 0000:01:00.0\n"
+			  "      d0000000-d02fffff : efifb\n"
+			  "      d0300000-d04fffff : simplefb\n"
+			  "  e2000000-e2ffffff : BOOTFB\n"));
+	console_reduce_iomem(none);
+	CHECK(streq(none, ""));
+	console_reduce_iomem(empty);
+	CHECK(streq(empty, ""));
+	/* Deeper than any kernel's: left as it is. */
+	memcpy(deep_before, deep, sizeof(deep));
+	console_reduce_iomem(deep);
+	CHECK(streq(deep, deep_before));
+}
+
 TEST_MAIN(TEST(plain_bdf_is_parsed), TEST(anything_else_is_no_bdf), TEST(syspaths_are_taken_apart),
-	  TEST(anything_else_is_no_syspath), TEST(classes_are_told_apart), TEST(a_framebuffer_inside_a_bar_is_found))
+	  TEST(anything_else_is_no_syspath), TEST(classes_are_told_apart), TEST(a_framebuffer_inside_a_bar_is_found),
+	  TEST(of_iomem_only_what_leads_to_a_framebuffer_is_left))

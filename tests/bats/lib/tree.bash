@@ -273,7 +273,8 @@ add_card() {
 	fi
 }
 
-# add_300_functions: 32 cards of GPU, audio and six VFs each, and 44 GPUs on nouveau, that udev has named.
+# add_300_functions: 32 cards of GPU, audio and six VFs each, the first of them on VFIO, and 44 GPUs on nouveau. udev has met
+# all of them.
 add_300_functions() {
 	local card f bdf
 	set_config <<-END
@@ -287,13 +288,21 @@ add_300_functions() {
 		add_function "$bdf.1" 10de:22bc 040300 --native snd_hda_intel --group $card
 		for f in 2 3 4 5 6 7; do
 			add_function "$bdf.$f" 10de:2331 030200 --vf-of "$bdf.0" --group 1$card$f
+			udev_says "$bdf.$f" '' '' '' 'GH100 [H100 PCIe]'
 		done
+		put_on_vfio "$bdf.2"
+		make_record "$bdf.2" bound
+		udev_says "$bdf.0" left pf-has-vfs 'left: it is a PF with VFs' 'GH100 [H100 PCIe]'
+		udev_says "$bdf.1" left function0 'left: it follows function 0 of its card' 'GH100 High Definition Audio Controller'
+		udev_says "$bdf.2" bound bound "bound to vfio-pci, was on nvidia" 'GH100 [H100 PCIe]'
 	done
 	for ((card = 48; card < 92; card++)); do
 		printf -v bdf '0000:%02x:00.0' $card
 		add_function "$bdf" 10de:2331 030200 --driver nouveau --group $card
 		drm_node "$bdf" card$card 226:$card
+		udev_says "$bdf" deferred takeover 'deferred: its native driver has it' 'GA102 [GeForce RTX 3090]'
 	done
+	forget_writes
 }
 
 # add_bridge BDF [--group N]: the root port itself, as a function on its bus with a driver of its own.
