@@ -41,6 +41,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -716,6 +717,17 @@ PUBLIC time_t time(time_t *ret)
 	if (ret)
 		*ret = ts.tv_sec;
 	return ts.tv_sec;
+}
+
+/* DIR/.fake_machine: a tree of another architecture. */
+PUBLIC int uname(struct utsname *u)
+{
+	int r = (int)syscall(SYS_uname, u);
+	char name[sizeof(u->machine)], path[PATH_MAX];
+
+	if (r == 0 && fake_root[0] && fake_load(fake_path(path, ".fake_machine"), name, sizeof(name)) > 0)
+		snprintf(u->machine, sizeof(u->machine), "%.*s", (int)strcspn(name, "\n"), name);
+	return r;
 }
 
 /* In a constructor, as the program may clear its environment before its first system call. */
