@@ -59,7 +59,7 @@ COMMAND := \
 COMMAND_OBJECTS := $(COMMAND:%=$(BUILD)/helper/%.o)
 COMMAND_LIBS    := $(LIBS) -ludev -lsmartcols
 
-MAN     := nvfio.8 nvfio-udev.8 nvfio.conf.5
+MAN     := nvfio.7 nvfio.8 nvfio-udev.8 nvfio.conf.5
 
 .PHONY: all
 all: $(BUILD)/nvfio-udev $(BUILD)/nvfio $(BUILD)/70-nvfio.rules
