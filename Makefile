@@ -16,6 +16,8 @@ UDEVDIR ?= $(PREFIX)/lib/udev
 LIBDIR  ?= $(PREFIX)/lib
 MANDIR  ?= $(PREFIX)/share/man
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 BUILD   ?= build
 VERSION := $(shell cat VERSION)
 
@@ -84,6 +86,15 @@ $(BUILD)/70-nvfio.rules: rules/70-nvfio.rules.in Makefile
 	@echo "  GEN   $@"
 	$(Q)sed -e 's|@HELPER@|$(UDEVDIR)/nvfio-udev|' -e 's|@PROGRAM@|$(UDEVDIR)/nvfio-udev|' -e 's|@RUNDIR@|/run|' $< >$@
 
+# What all of them ask nvfio --help is in one file.
+SHELLS := bash zsh fish
+all: $(SHELLS:%=$(BUILD)/completions/nvfio.%)
+
+$(BUILD)/completions/%: completions/%.in completions/words.awk
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)sed -e '/^@WORDS@$$/{r completions/words.awk' -e 'd}' $< >$@
+
 # Man pages need scdoc; without it everything else is built and installed.
 SCDOC := $(shell command -v scdoc)
 ifneq ($(SCDOC),)
@@ -102,7 +113,9 @@ $(BUILD)/%: man/%.scd
 install: all
 	$(INSTALL) -D -m 755 $(BUILD)/nvfio-udev $(DESTDIR)$(UDEVDIR)/nvfio-udev
 	$(INSTALL) -D -m 755 $(BUILD)/nvfio $(DESTDIR)$(BINDIR)/nvfio
-	$(INSTALL) -D -m 644 completions/nvfio.bash $(DESTDIR)$(BASHDIR)/nvfio
+	$(INSTALL) -D -m 644 $(BUILD)/completions/nvfio.bash $(DESTDIR)$(BASHDIR)/nvfio
+	$(INSTALL) -D -m 644 $(BUILD)/completions/nvfio.zsh $(DESTDIR)$(ZSHDIR)/_nvfio
+	$(INSTALL) -D -m 644 $(BUILD)/completions/nvfio.fish $(DESTDIR)$(FISHDIR)/nvfio.fish
 	$(INSTALL) -D -m 644 $(BUILD)/70-nvfio.rules $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules
 	$(INSTALL) -D -m 644 conf/nvfio.conf $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
 ifneq ($(SCDOC),)
@@ -110,7 +123,7 @@ ifneq ($(SCDOC),)
 endif
 
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/nvfio $(DESTDIR)$(BASHDIR)/nvfio
+	rm -f $(DESTDIR)$(BINDIR)/nvfio $(DESTDIR)$(BASHDIR)/nvfio $(DESTDIR)$(ZSHDIR)/_nvfio $(DESTDIR)$(FISHDIR)/nvfio.fish
 	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
 	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page))
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio

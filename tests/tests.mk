@@ -8,7 +8,7 @@ ANALYZE_FLAGS := -std=gnu11 -D_GNU_SOURCE -DNVFIO_VERSION=\"$(VERSION)\"
 # Trees are copied for each operation of a run; bats runs as many files' tests at once as there are CPUs.
 BATS := TMPDIR=$(if $(wildcard /dev/shm),/dev/shm,/tmp) bats --jobs $(shell nproc)
 SCRIPTS = .ci/run $(shell grep -lrE --include='*' '^.!/(bin/bash|usr/bin/env bats)' tests --exclude-dir=out) \
-	$(wildcard completions/*.bash tests/bats/lib/*.bash tests/vm/guest/*.bash)
+	$(wildcard tests/bats/lib/*.bash tests/vm/guest/*.bash)
 
 .PHONY: check check-unit check-tree check-rules check-vm lint analyze
 check: lint analyze check-unit check-tree check-rules fuzz-short check-vm
@@ -17,7 +17,9 @@ check: lint analyze check-unit check-tree check-rules fuzz-short check-vm
 lint:
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-gcc CC=gcc WERROR=1 all unit-programs
 	$(Q)$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-clang CC=clang WERROR=1 all unit-programs
-	shellcheck $(SCRIPTS)
+	shellcheck $(SCRIPTS) $(BUILD)/lint-gcc/completions/nvfio.bash
+	zsh -n $(BUILD)/lint-gcc/completions/nvfio.zsh
+	fish -n $(BUILD)/lint-gcc/completions/nvfio.fish
 	! for page in man/*.scd; do scdoc <"$$page" | mandoc -Tlint -Wwarning || :; done | \
 		grep -v 'WARNING: skipping paragraph macro: PP '
 
