@@ -59,7 +59,7 @@ configure() {
 
 @test "GH200: Grace's variant driver, and root ports that are NVIDIA's" {
 	local link
-	configure gh200-boot
+	configure boot
 	load_machine gh200 --cold
 	# Up to 6.14 Arm makes a function's group when its first driver is probed.
 	link=$(device_dir 0009:01:00.0)/iommu_group
@@ -84,6 +84,13 @@ configure() {
 	assert_explains geforce-vm --event=boot 01:00.0 01:00.1
 	have_events coldplug
 	assert_lists geforce-vm
+}
+
+@test "GeForce cards behind a PCIe switch, at boot: each card as a whole" {
+	configure boot
+	load_machine geforce-switch --cold
+	have_events coldplug
+	assert_lists geforce-switch
 }
 
 @test "an A40 with VFs that is no vGPU host: its VFs go to VFIO" {

@@ -97,8 +97,9 @@ add_recorded() {
 	add_function "$bdf" "$id" "$class" --subsys "$subsystem" --parent "$(path_of "$bdf")" "${options[@]}"
 	add_resources "$bdf" "${bars[@]}"
 	if [[ $id == 10de:* ]]; then
-		nvidia_functions+=("$bdf")
 		remember "$bdf" "$id"
+		# The rules do not start it for the others, such as Grace's root ports.
+		[[ $class != @(030000|030200|038000|040300|0c03??|0c80??|068000) ]] || nvidia_functions+=("$bdf")
 	fi
 }
 
@@ -142,6 +143,8 @@ load_machine() {
 # driver (80-drivers.rules).
 have_event() {
 	local dev native
+	# The rules start nothing for it.
+	! on_vfio "$2" || return 0
 	"$1" "$2"
 	((status == 0)) || explain "the event of $2 failed"
 	dev=$(device_dir "$2")
