@@ -52,7 +52,7 @@ configure() {
 @test "HGX H100, GPUs and NVSwitches for one virtual machine" {
 	configure hgx-h100-passthrough
 	load_machine hgx-h100 --cold
-	assert_explains hgx-h100-passthrough --event=boot 18:00.0 05:00.0
+	assert_explains hgx-h100-passthrough --event=boot 18:00.0 05:00.0 03:00.1
 	have_events coldplug
 	assert_lists hgx-h100-passthrough
 }
