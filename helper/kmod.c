@@ -414,6 +414,46 @@ bool kmod_exists(const char *module)
 	return ctx && lookup_name(ctx, name, &mod) == 0;
 }
 
+/* The kernel's signature is at the end of the file; libkmod finds it in a compressed one as well. */
+static bool is_signed(const struct kmod_module *mod)
+{
+	struct kmod_list *info = NULL, *l;
+	bool found = false;
+
+	if (kmod_module_get_info(mod, &info) < 0)
+		return false;
+	kmod_list_foreach(l, info)
+		found |= streq(kmod_module_info_get_key(l), "sig_id");
+	kmod_module_info_free_list(info);
+	return found;
+}
+
+enum kmod_presence kmod_find(const char *module, bool *ret_signed)
+{
+	_cleanup_ctx_ struct kmod_ctx *ctx = context_new();
+	_cleanup_mod_ struct kmod_module *mod = NULL;
+	char path[sizeof("/sys/module//initstate") + DRIVER_NAME_SIZE], name[DRIVER_NAME_SIZE];
+	bool there;
+
+	*ret_signed = false;
+	if (driver_normalise(module, name, sizeof(name)) < 0)
+		return KMOD_MISSING;
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", name);
+	/* Built-in modules have a directory only if they have parameters or drivers, and no state. */
+	if (root_exists(path))
+		return KMOD_LOADED;
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	there = root_exists(path);
+	if (!ctx || lookup_name(ctx, name, &mod) < 0)
+		return there ? KMOD_BUILTIN : KMOD_MISSING;
+	if (there || !kmod_module_get_path(mod))
+		return KMOD_BUILTIN;
+	*ret_signed = is_signed(mod);
+	if (is_blacklisted(ctx, name))
+		return KMOD_BLACKLISTED;
+	return kmod_module_get_install_commands(mod) ? KMOD_INSTALL_COMMAND : KMOD_LOADABLE;
+}
+
 void kmod_keep(bool keep)
 {
 	if (keep && !kept) {

@@ -38,6 +38,22 @@ int kmod_load(struct vfio_driver *drv) _must_check_;
 /* Whether a module of this name is loaded, built in, or could be loaded. */
 bool kmod_exists(const char *module);
 
+/* How a module is to be had. */
+enum kmod_presence {
+	KMOD_MISSING,
+	KMOD_LOADED,          /* or on its way */
+	KMOD_BUILTIN,
+	KMOD_LOADABLE,
+	KMOD_BLACKLISTED,     /* and not there */
+	KMOD_INSTALL_COMMAND, /* it would have to be loaded by an `install` command */
+};
+
+/*
+ * That, by the module's name. signed is set for one on disk that has a signature; whose is not asked. Under --sysroot built-in
+ * modules are those of the tree's modules.builtin, and its /sys/module.
+ */
+enum kmod_presence kmod_find(const char *module, bool *ret_signed);
+
 /*
  * Keeps indexes, modprobe.d and what kmod_choose() answered as they are now for all later calls, until called with false:
  * for who asks about hundreds of functions at once. An event reads them anew each time.
