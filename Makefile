@@ -57,7 +57,9 @@ COMMAND := \
 	json say names udevdb config-view \
 	status columns inventory table \
 	explain-rows explain-parts \
-	address list explain show-config
+	account initramfs modprobed \
+	check-finding check-host check-iommu check-modules check-initramfs check-config check-managers check-services check-access \
+	address list explain show-config check
 COMMAND_OBJECTS := $(COMMAND:%=$(BUILD)/helper/%.o)
 COMMAND_LIBS    := $(LIBS) -ludev -lsmartcols
 

@@ -12,6 +12,7 @@ enum exit_code {
 	EXIT_CODE_USAGE = 2,    /* arguments: unknown option, no sysfs path of a PCI function, an event that is none of ours */
 	EXIT_CODE_GONE = 3,     /* the function is not there, or went away meanwhile */
 	EXIT_CODE_BAD_DATA = 4, /* an attribute of the function is not what a kernel prints */
+	EXIT_CODE_NOT_READY = 5, /* of `nvfio check`: it found a problem; notes are none */
 };
 
 #endif

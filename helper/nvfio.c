@@ -13,9 +13,9 @@
 #include "say.h"
 #include "verbs.h"
 
-enum verb { LIST = 1, EXPLAIN = 2, CONFIG = 4, ALL = 7 };
+enum verb { LIST = 1, EXPLAIN = 2, CONFIG = 4, HOST = 8, ALL = 15 };
 
-enum { SYSROOT = 256, EVENT, CHECK, VERSION };
+enum { SYSROOT = 256, EVENT, CHECK, USER, VERSION };
 
 /* Which verbs take it. */
 static const struct {
@@ -33,6 +33,7 @@ static const struct {
 	{ { "json", no_argument, NULL, 'J' }, ALL },
 	{ { "event", required_argument, NULL, EVENT }, EXPLAIN },
 	{ { "check", required_argument, NULL, CHECK }, CONFIG },
+	{ { "user", required_argument, NULL, USER }, HOST },
 	{ { "sysroot", required_argument, NULL, SYSROOT }, ALL },
 	{ { "help", no_argument, NULL, 'h' }, ALL },
 	{ { "version", no_argument, NULL, VERSION }, ALL },
@@ -45,12 +46,14 @@ static void usage(FILE *to)
 	fputs("Usage: nvfio [list] [OPTION...]\n"
 	      "       nvfio explain [OPTION...] BDF...\n"
 	      "       nvfio config [OPTION...]\n"
+	      "       nvfio check [OPTION...]\n"
 	      "\n"
 	      "Shows NVIDIA PCI functions, what nvfio does with them, and why. Changes nothing.\n"
 	      "\n"
 	      "  list      every NVIDIA function and its state\n"
 	      "  explain   how a verdict came about\n"
 	      "  config    the policy that holds, each key with file and line\n"
+	      "  check     whether this host is ready, and what to do if not\n"
 	      "\n"
 	      "list:\n"
 	      "  -a, --all             the other members of their IOMMU groups as well\n"
@@ -65,6 +68,8 @@ static void usage(FILE *to)
 	      "      --event=EVENT     what if it came now: hotplug, trigger (default), boot, release\n"
 	      "config:\n"
 	      "      --check=FILE      say whether FILE could be a part of the configuration\n"
+	      "check:\n"
+	      "      --user=NAME       could NAME open the VFIO nodes, and lock enough memory?\n"
 	      "all:\n"
 	      "  -J, --json            JSON, errors too\n"
 	      "      --sysroot=DIR     look below DIR instead of /\n"
@@ -127,6 +132,9 @@ static int take_option(int c, struct options *opt)
 	case CHECK:
 		opt->check = optarg;
 		break;
+	case USER:
+		opt->user = optarg;
+		break;
 	case SYSROOT:
 		if (root_set(optarg) < 0)
 			return bad_usage(optarg, "too long for a directory") + 1;
@@ -157,7 +165,8 @@ static bool wants_json(int argc, char **argv)
 
 static enum verb find_verb(const char *word)
 {
-	return streq(word, "list") ? LIST : streq(word, "explain") ? EXPLAIN : streq(word, "config") ? CONFIG : 0;
+	return streq(word, "list") ? LIST : streq(word, "explain") ? EXPLAIN : streq(word, "config") ? CONFIG :
+	       streq(word, "check") ? HOST : 0;
 }
 
 /* getopt's own complaints would be no JSON. */
@@ -193,7 +202,7 @@ static int run_verb(const struct options *opt, uint32_t seen, char **words, int 
 	int r;
 
 	if (!verb)
-		return bad_usage(word, "no such verb: list, explain or config");
+		return bad_usage(word, "no such verb: list, explain, config or check");
 	r = check_options(verb, word, seen);
 	if (r != EXIT_CODE_OK)
 		return r;
@@ -205,7 +214,8 @@ static int run_verb(const struct options *opt, uint32_t seen, char **words, int 
 		return bad_usage(NULL, "--raw, --pairs and --json exclude each other");
 	if (opt->tree && (opt->raw || opt->pairs))
 		return bad_usage(NULL, "--tree is for tables and --json");
-	return verb == LIST ? verb_list(opt) : verb == EXPLAIN ? verb_explain(opt, words + 1, n - 1) : verb_config(opt);
+	return verb == LIST ? verb_list(opt) : verb == EXPLAIN ? verb_explain(opt, words + 1, n - 1) :
+	       verb == HOST ? verb_check(opt) : verb_config(opt);
 }
 
 static int run(int argc, char **argv)

@@ -17,11 +17,13 @@ struct options {
 	bool tree, raw, pairs, no_headings;
 	enum event_kind event;     /* --event */
 	const char *check;         /* --check */
+	const char *user;          /* --user */
 };
 
 int verb_list(const struct options *opt);
 int verb_explain(const struct options *opt, char **bdfs, int n);
 int verb_config(const struct options *opt);
+int verb_check(const struct options *opt);
 
 /* What --event takes ("hotplug", "trigger", "boot", "release"). 0 or -ENOENT. */
 int event_find(const char *word, enum event_kind *ret) _must_check_;
