@@ -40,3 +40,12 @@ bats_require_minimum_version 1.5.0
 	[[ $(override_of "$(bdf_of 1)") == none ]]
 	unplug_card 1
 }
+
+@test "nvfio check says so, and what mends it" {
+	run nvfio check
+	echo "$output"
+	((status == 5))
+	grep -q '^problem  iommu: no IOMMU is on' <<<"$output"
+	grep -qF -- '-> firmware setup: enable IOMMU (AMD-Vi)' <<<"$output"
+	grep -q '^note     interrupts: interrupts are not remapped' <<<"$output"
+}
