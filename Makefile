@@ -59,6 +59,7 @@ COMMAND := \
 	explain-rows explain-parts \
 	account initramfs modprobed \
 	check-finding check-host check-iommu check-modules check-initramfs check-config check-managers check-services check-access \
+	topology bars args args-print args-libvirt \
 	address list explain show-config check
 COMMAND_OBJECTS := $(COMMAND:%=$(BUILD)/helper/%.o)
 COMMAND_LIBS    := $(LIBS) -ludev -lsmartcols

@@ -13,9 +13,19 @@
 #include "say.h"
 #include "verbs.h"
 
-enum verb { LIST = 1, EXPLAIN = 2, CONFIG = 4, HOST = 8, ALL = 15 };
+enum verb { LIST = 1, EXPLAIN = 2, CONFIG = 4, HOST = 8, ARGS = 16, ALL = 31 };
 
-enum { SYSROOT = 256, EVENT, CHECK, USER, VERSION };
+/* Those that take addresses need at least one. */
+static const struct {
+	const char *word;
+	enum verb verb;
+	bool takes_bdfs;
+} verbs[] = {
+	{ "list", LIST, false },   { "explain", EXPLAIN, true }, { "config", CONFIG, false },
+	{ "check", HOST, false },  { "args", ARGS, true },
+};
+
+enum { SYSROOT = 256, EVENT, CHECK, USER, VMM, IOMMUFD, VERSION };
 
 /* Which verbs take it. */
 static const struct {
@@ -34,6 +44,8 @@ static const struct {
 	{ { "event", required_argument, NULL, EVENT }, EXPLAIN },
 	{ { "check", required_argument, NULL, CHECK }, CONFIG },
 	{ { "user", required_argument, NULL, USER }, HOST },
+	{ { "vmm", required_argument, NULL, VMM }, ARGS },
+	{ { "iommufd", no_argument, NULL, IOMMUFD }, ARGS },
 	{ { "sysroot", required_argument, NULL, SYSROOT }, ALL },
 	{ { "help", no_argument, NULL, 'h' }, ALL },
 	{ { "version", no_argument, NULL, VERSION }, ALL },
@@ -47,6 +59,7 @@ static void usage(FILE *to)
 	      "       nvfio explain [OPTION...] BDF...\n"
 	      "       nvfio config [OPTION...]\n"
 	      "       nvfio check [OPTION...]\n"
+	      "       nvfio args --vmm=VMM [OPTION...] BDF...\n"
 	      "\n"
 	      "Shows NVIDIA PCI functions, what nvfio does with them, and why. Changes nothing.\n"
 	      "\n"
@@ -54,6 +67,7 @@ static void usage(FILE *to)
 	      "  explain   how a verdict came about\n"
 	      "  config    the policy that holds, each key with file and line\n"
 	      "  check     whether this host is ready, and what to do if not\n"
+	      "  args      what to tell a VMM so that a VM has these cards\n"
 	      "\n"
 	      "list:\n"
 	      "  -a, --all             the other members of their IOMMU groups as well\n"
@@ -70,6 +84,9 @@ static void usage(FILE *to)
 	      "      --check=FILE      say whether FILE could be a part of the configuration\n"
 	      "check:\n"
 	      "      --user=NAME       could NAME open the VFIO nodes, and lock enough memory?\n"
+	      "args:\n"
+	      "      --vmm=VMM         qemu, cloud-hypervisor or libvirt\n"
+	      "      --iommufd         through /dev/iommu (qemu)\n"
 	      "all:\n"
 	      "  -J, --json            JSON, errors too\n"
 	      "      --sysroot=DIR     look below DIR instead of /\n"
@@ -135,6 +152,13 @@ static int take_option(int c, struct options *opt)
 	case USER:
 		opt->user = optarg;
 		break;
+	case VMM:
+		if (vmm_find(optarg, &opt->vmm) < 0)
+			return bad_usage(optarg, "no such VMM: qemu, cloud-hypervisor or libvirt") + 1;
+		break;
+	case IOMMUFD:
+		opt->iommufd = true;
+		break;
 	case SYSROOT:
 		if (root_set(optarg) < 0)
 			return bad_usage(optarg, "too long for a directory") + 1;
@@ -163,12 +187,6 @@ static bool wants_json(int argc, char **argv)
 	return false;
 }
 
-static enum verb find_verb(const char *word)
-{
-	return streq(word, "list") ? LIST : streq(word, "explain") ? EXPLAIN : streq(word, "config") ? CONFIG :
-	       streq(word, "check") ? HOST : 0;
-}
-
 /* getopt's own complaints would be no JSON. */
 static int bad_option(int argc, char **argv)
 {
@@ -195,27 +213,56 @@ static int check_options(enum verb verb, const char *word, uint32_t seen)
 	return EXIT_CODE_OK;
 }
 
-static int run_verb(const struct options *opt, uint32_t seen, char **words, int n)
+static int check_usage(enum verb verb, const struct options *opt)
 {
-	const char *word = n > 0 ? words[0] : "list";
-	enum verb verb = find_verb(word);
-	int r;
-
-	if (!verb)
-		return bad_usage(word, "no such verb: list, explain, config or check");
-	r = check_options(verb, word, seen);
-	if (r != EXIT_CODE_OK)
-		return r;
-	if (verb != EXPLAIN && n > 1)
-		return bad_usage(words[1], "nvfio %s takes no arguments", word);
-	if (verb == EXPLAIN && n < 2)
-		return bad_usage(NULL, "nvfio explain: which function? its address is missing");
+	if (verb == ARGS && !opt->vmm)
+		return bad_usage(NULL, "nvfio args: for which VMM? --vmm=qemu, cloud-hypervisor or libvirt is missing");
+	if (opt->iommufd && opt->vmm != VMM_QEMU)
+		return bad_usage("--iommufd", "that is for --vmm=qemu");
 	if ((int)opt->raw + opt->pairs + opt->json > 1)
 		return bad_usage(NULL, "--raw, --pairs and --json exclude each other");
 	if (opt->tree && (opt->raw || opt->pairs))
 		return bad_usage(NULL, "--tree is for tables and --json");
-	return verb == LIST ? verb_list(opt) : verb == EXPLAIN ? verb_explain(opt, words + 1, n - 1) :
-	       verb == HOST ? verb_check(opt) : verb_config(opt);
+	return EXIT_CODE_OK;
+}
+
+static int call_verb(enum verb verb, const struct options *opt, char **bdfs, int n)
+{
+	switch (verb) {
+	case EXPLAIN:
+		return verb_explain(opt, bdfs, n);
+	case CONFIG:
+		return verb_config(opt);
+	case HOST:
+		return verb_check(opt);
+	case ARGS:
+		return verb_args(opt, bdfs, n);
+	case LIST:
+	case ALL:
+		break;
+	}
+	return verb_list(opt);
+}
+
+static int run_verb(const struct options *opt, uint32_t seen, char **words, int n)
+{
+	const char *word = n > 0 ? words[0] : "list";
+	unsigned int i;
+	int r;
+
+	for (i = 0; i < ARRAY_SIZE(verbs) && !streq(verbs[i].word, word); i++)
+		;
+	if (i == ARRAY_SIZE(verbs))
+		return bad_usage(word, "no such verb");
+	r = check_options(verbs[i].verb, word, seen);
+	if (r != EXIT_CODE_OK)
+		return r;
+	if (!verbs[i].takes_bdfs && n > 1)
+		return bad_usage(words[1], "nvfio %s takes no arguments", word);
+	if (verbs[i].takes_bdfs && n < 2)
+		return bad_usage(NULL, "nvfio %s: which function? its address is missing", word);
+	r = check_usage(verbs[i].verb, opt);
+	return r != EXIT_CODE_OK ? r : call_verb(verbs[i].verb, opt, words + 1, n - 1);
 }
 
 static int run(int argc, char **argv)

@@ -9,6 +9,8 @@
 #include "policy.h"
 #include "table.h"
 
+enum vmm { VMM_NONE, VMM_QEMU, VMM_CLOUD_HYPERVISOR, VMM_LIBVIRT };
+
 struct options {
 	bool json;
 	const char *columns;       /* --output; NULL: the default ones */
@@ -18,12 +20,18 @@ struct options {
 	enum event_kind event;     /* --event */
 	const char *check;         /* --check */
 	const char *user;          /* --user */
+	enum vmm vmm;              /* --vmm */
+	bool iommufd;              /* --iommufd */
 };
 
 int verb_list(const struct options *opt);
 int verb_explain(const struct options *opt, char **bdfs, int n);
 int verb_config(const struct options *opt);
 int verb_check(const struct options *opt);
+int verb_args(const struct options *opt, char **bdfs, int n);
+
+/* What --vmm takes ("qemu", "cloud-hypervisor", "libvirt"). 0 or -ENOENT. */
+int vmm_find(const char *word, enum vmm *ret) _must_check_;
 
 /* What --event takes ("hotplug", "trigger", "boot", "release"). 0 or -ENOENT. */
 int event_find(const char *word, enum event_kind *ret) _must_check_;
