@@ -60,7 +60,7 @@ within()
 # says who is at work and where in the kernel each of them is.
 settle()
 {
-	udevadm settle --timeout="${1:-30}" && return
+	udevadm settle --timeout="${1:-30}" && return 0
 	at_work
 	return 1
 }

@@ -14,7 +14,7 @@ port_of()
 		read -r name <"$dir/name"
 		[[ $name == "$1" ]] || continue
 		echo "/dev/${dir##*/}"
-		return
+		return 0
 	done
 	return 1
 }
@@ -28,7 +28,7 @@ qmp()
 		>"$BENCH/qmp.in"
 	wait_for 20 test -e "$BENCH/answer.$id" && answer=$(<"$BENCH/answer.$id")
 	rm -f "$BENCH/answer.$id"
-	[[ $answer == *'"return"'* ]] && return
+	[[ $answer == *'"return"'* ]] && return 0
 	echo "qmp $1: ${answer:-no answer}" >&2
 	return 1
 }
