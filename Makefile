@@ -15,6 +15,7 @@ BINDIR  ?= $(PREFIX)/bin
 UDEVDIR ?= $(PREFIX)/lib/udev
 LIBDIR  ?= $(PREFIX)/lib
 MANDIR  ?= $(PREFIX)/share/man
+DOCDIR  ?= $(PREFIX)/share/doc/nvfio
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
@@ -47,7 +48,7 @@ MODULES := \
 	log uevent state child \
 	kmod driver \
 	config config-keys config-parse \
-	policy siblings host judge \
+	policy siblings host judge node-access \
 	steps bind undo sriov
 OBJECTS := $(MODULES:%=$(BUILD)/helper/%.o)
 LIBS    := -lkmod -linih
@@ -64,10 +65,11 @@ COMMAND := \
 COMMAND_OBJECTS := $(COMMAND:%=$(BUILD)/helper/%.o)
 COMMAND_LIBS    := $(LIBS) -ludev -lsmartcols
 
+RULES   := 70-nvfio.rules 90-nvfio-nodes.rules
 MAN     := nvfio.7 nvfio.8 nvfio-udev.8 nvfio.conf.5
 
 .PHONY: all
-all: $(BUILD)/nvfio-udev $(BUILD)/nvfio $(BUILD)/70-nvfio.rules
+all: $(BUILD)/nvfio-udev $(BUILD)/nvfio $(RULES:%=$(BUILD)/%)
 
 $(BUILD)/nvfio-udev: $(BUILD)/helper/nvfio-udev.o $(OBJECTS)
 	@echo "  LD    $@"
@@ -84,7 +86,7 @@ $(BUILD)/helper/%.o: helper/%.c VERSION Makefile
 
 -include $(wildcard $(BUILD)/helper/*.d $(BUILD)/unit/*.d)
 
-$(BUILD)/70-nvfio.rules: rules/70-nvfio.rules.in Makefile
+$(BUILD)/%.rules: rules/%.rules.in Makefile
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
 	$(Q)sed -e 's|@HELPER@|$(UDEVDIR)/nvfio-udev|' -e 's|@PROGRAM@|$(UDEVDIR)/nvfio-udev|' -e 's|@RUNDIR@|/run|' $< >$@
@@ -119,17 +121,19 @@ install: all
 	$(INSTALL) -D -m 644 $(BUILD)/completions/nvfio.bash $(DESTDIR)$(BASHDIR)/nvfio
 	$(INSTALL) -D -m 644 $(BUILD)/completions/nvfio.zsh $(DESTDIR)$(ZSHDIR)/_nvfio
 	$(INSTALL) -D -m 644 $(BUILD)/completions/nvfio.fish $(DESTDIR)$(FISHDIR)/nvfio.fish
-	$(INSTALL) -D -m 644 $(BUILD)/70-nvfio.rules $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules
+	$(foreach file,$(RULES),$(INSTALL) -D -m 644 $(BUILD)/$(file) $(DESTDIR)$(UDEVDIR)/rules.d/$(file) &&) :
 	$(INSTALL) -D -m 644 conf/nvfio.conf $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples conf/examples/*
 ifneq ($(SCDOC),)
 	$(foreach page,$(MAN),$(INSTALL) -D -m 644 $(BUILD)/$(page) $(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page) &&) :
 endif
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/nvfio $(DESTDIR)$(BASHDIR)/nvfio $(DESTDIR)$(ZSHDIR)/_nvfio $(DESTDIR)$(FISHDIR)/nvfio.fish
-	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(DESTDIR)$(UDEVDIR)/rules.d/70-nvfio.rules $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
+	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(RULES:%=$(DESTDIR)$(UDEVDIR)/rules.d/%) $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
 	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page))
-	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio
+	rm -f $(patsubst conf/%,$(DESTDIR)$(DOCDIR)/%,$(wildcard conf/examples/*))
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)
 
 include tests/tests.mk
 

@@ -8,6 +8,7 @@
 #include "child.h"
 #include "iommu.h"
 #include "log.h"
+#include "node-access.h"
 #include "siblings.h"
 #include "steps.h"
 #include "sysfs.h"
@@ -178,6 +179,12 @@ static int write_ahead(struct act *a)
 
 	a->resumed = resume;
 	a->result.step = "record";
+	/* Before the bind, whose vfio-dev event may be looked at before this act is over. */
+	if (node_access_configured(&s->settings)) {
+		r = node_access_begin();
+		if (r < 0)
+			return r;
+	}
 	*rec = (struct record){ .state = RECORD_ACTING, .autoprobe_off = s->record.autoprobe_off };
 	r = copy_name(rec->wanted, sizeof(rec->wanted), a->result.driver);
 	if (r == 0)
@@ -312,6 +319,8 @@ static void landed(struct act *a)
 		 v.viable ? "" : "; IOMMU group ", v.viable ? "" : fn->group,
 		 v.viable ? "" : " is not viable because of ", v.blockers);
 	siblings_follow_up(fn, siblings);
+	if (node_access_configured(&a->j->self.settings))
+		node_access_follow_up(fn->group, fn->name, false);
 }
 
 static void claimed(struct act *a)

@@ -32,6 +32,7 @@ static int parse_siblings(const char *value, struct setting *ret);
 static int parse_driver(const char *value, struct setting *ret);
 static int parse_timeout(const char *value, struct setting *ret);
 static int parse_group(const char *value, struct setting *ret);
+static int parse_mode(const char *value, struct setting *ret);
 
 static const struct key keys[KEY_COUNT] = {
 	[KEY_GPU] = { .name = "gpu", .choices = VFIO_OR_NATIVE, .fallback = CHOICE_VFIO,
@@ -61,6 +62,8 @@ static const struct key keys[KEY_COUNT] = {
 			  .expects = "1s to 150s, like 10s or 2500ms" },
 	[KEY_NODE_GROUP] = { .name = "node-group", .policy_only = true, .parse = parse_group,
 			     .expects = "the name of a group, or nothing" },
+	[KEY_NODE_MODE] = { .name = "node-mode", .policy_only = true, .parse = parse_mode,
+			    .expects = "0660, 0666, 0600, or nothing" },
 };
 
 static const char *const choice_names[] = {
@@ -215,6 +218,20 @@ static int parse_group(const char *value, struct setting *ret)
 		return -EINVAL;
 	ret->text = value;
 	return 0;
+}
+
+/* Who may open a VFIO node may as well read as write it: there is no use for another mode. */
+static int parse_mode(const char *value, struct setting *ret)
+{
+	static const char *const modes[] = { "", "0600", "0660", "0666" };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (streq(value, modes[i])) {
+			ret->text = modes[i];
+			return 0;
+		}
+	}
+	return -EINVAL;
 }
 
 int config_parse_ids(const char *text, struct pci_ids *ret)

@@ -14,6 +14,7 @@ void config_value(enum config_key key, const struct setting *s, char *buf, size_
 		snprintf(buf, size, "%s", s->text[0] ? s->text : config_choice_name(CHOICE_AUTO));
 		break;
 	case KEY_NODE_GROUP:
+	case KEY_NODE_MODE:
 		snprintf(buf, size, "%s", s->text);
 		break;
 	default:

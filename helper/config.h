@@ -18,7 +18,7 @@ enum choice {
 
 enum config_key {
 	KEY_GPU, KEY_COMPANION, KEY_VF, KEY_NVSWITCH, KEY_BOOT_VGA, KEY_TAKEOVER, KEY_SIBLINGS, KEY_DRIVER, KEY_BOOT,
-	KEY_VF_AUTOPROBE, KEY_TIMEOUT, KEY_NODE_GROUP,
+	KEY_VF_AUTOPROBE, KEY_TIMEOUT, KEY_NODE_GROUP, KEY_NODE_MODE,
 	KEY_COUNT
 };
 
@@ -36,7 +36,7 @@ struct setting {
 	enum config_level level;
 	enum choice choice;  /* keys that are a choice */
 	unsigned int ms;     /* timeout */
-	const char *text;    /* driver ("" for auto), node-group, siblings where a list; else "". Lives as long as the config */
+	const char *text;    /* driver ("" for auto), node-group, node-mode, siblings where a list; else "". Lives as long as the config */
 	const char *file;    /* where it was set; NULL for a default. Lives as long as the config */
 	unsigned int line;
 };

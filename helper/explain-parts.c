@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include "iommu.h"
+#include "node-access.h"
 #include "root.h"
 #include "say.h"
 #include "sysfs.h"
@@ -166,6 +167,8 @@ static void show_writes(struct json *json, const struct status *s, const char *d
 		show_write(json, s->judgement.self.settings.key[KEY_SIBLINGS].choice == CHOICE_LIST ?
 			   "uevent of its companions and siblings that are not on VFIO" :
 			   "uevent of its companions that are not on VFIO", "change UUID NVFIO=1");
+	if (node_access_configured(&s->judgement.self.settings))
+		show_write(json, "uevent of the VFIO nodes of its IOMMU group", "change UUID NVFIO=1");
 }
 
 void explain_writes(struct json *json, struct status *s)

@@ -12,6 +12,7 @@
 #include "bind.h"
 #include "exit-code.h"
 #include "log.h"
+#include "node-access.h"
 #include "privilege.h"
 #include "root.h"
 #include "sriov.h"
@@ -27,6 +28,7 @@ struct options {
 	const char *state;     /* NVFIO_STATE of the function's last event */
 	const char *reason;    /* and its NVFIO_REASON */
 	const char *admin;     /* ENV{NVFIO} */
+	const char *group;     /* NVFIO_GROUP of the event before */
 	const char *syspath;
 };
 
@@ -34,20 +36,23 @@ static void usage(FILE *to)
 {
 	fputs("Usage: nvfio-udev event|decide [OPTION...] SYSPATH\n"
 	      "       nvfio-udev forget [--sysroot=DIR] SYSPATH\n"
+	      "       nvfio-udev node [OPTION...] SYSPATH\n"
 	      "\n"
 	      "Puts one NVIDIA PCI function on VFIO if it is to be there. Started by udev.\n"
 	      "\n"
 	      "  event    judge and act; without --seqnum judge only (udevadm test)\n"
 	      "  decide   judge and print, change nothing\n"
 	      "  forget   the function was removed: drop what is known about it\n"
+	      "  node     print who may open a VFIO node; SYSPATH is that of its device\n"
 	      "\n"
 	      "  --action=ACTION   the uevent's: add, change or unbind (default: change)\n"
 	      "  --synth=UUID      its SYNTH_UUID; empty: the kernel's own event\n"
 	      "  --seqnum=N        its SEQNUM\n"
 	      "  --follow-up=1     its SYNTH_ARG_NVFIO\n"
 	      "  --state=STATE     NVFIO_STATE of the event before\n"
-	      "  --reason=REASON   NVFIO_REASON of the event before\n"
+	      "  --reason=REASON   NVFIO_REASON of the event before; of a node NVFIO_NODE_REASON\n"
 	      "  --admin=WORD      native or vfio, from ENV{NVFIO}\n"
+	      "  --group=N         NVFIO_GROUP of the event before; for node only\n"
 	      "  --sysroot=DIR     look below DIR instead of /\n"
 	      "  --verbose         print log records on standard error too\n"
 	      "  --help, --version\n",
@@ -65,14 +70,15 @@ static int bad_argument(const char *what, const char *value)
 /* 0, or an exit code + 1 to end with at once. */
 static int parse_options(int argc, char **argv, struct options *opt)
 {
-	enum { ACTION = 1, SYNTH, SEQNUM, FOLLOW_UP, STATE, REASON, ADMIN, SYSROOT, VERBOSE, HELP, VERSION };
+	enum { ACTION = 1, SYNTH, SEQNUM, FOLLOW_UP, STATE, REASON, ADMIN, GROUP, SYSROOT, VERBOSE, HELP, VERSION };
 	static const struct option longopts[] = {
 		{ "action", required_argument, NULL, ACTION },	 { "synth", required_argument, NULL, SYNTH },
 		{ "seqnum", required_argument, NULL, SEQNUM },	 { "follow-up", required_argument, NULL, FOLLOW_UP },
 		{ "state", required_argument, NULL, STATE },	 { "reason", required_argument, NULL, REASON },
-		{ "admin", required_argument, NULL, ADMIN },	 { "sysroot", required_argument, NULL, SYSROOT },
-		{ "verbose", no_argument, NULL, VERBOSE },	 { "help", no_argument, NULL, HELP },
-		{ "version", no_argument, NULL, VERSION },	 { NULL, 0, NULL, 0 },
+		{ "admin", required_argument, NULL, ADMIN },	 { "group", required_argument, NULL, GROUP },
+		{ "sysroot", required_argument, NULL, SYSROOT }, { "verbose", no_argument, NULL, VERBOSE },
+		{ "help", no_argument, NULL, HELP },		 { "version", no_argument, NULL, VERSION },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -98,6 +104,9 @@ static int parse_options(int argc, char **argv, struct options *opt)
 			break;
 		case ADMIN:
 			opt->admin = optarg;
+			break;
+		case GROUP:
+			opt->group = optarg;
 			break;
 		case SYSROOT:
 			if (root_set(optarg) < 0)
@@ -370,6 +379,78 @@ static int run_forget(const char *bdf)
 	return EXIT_CODE_FAILED;
 }
 
+static void print_node(const struct vfio_node *node, const struct node_access *a)
+{
+	char gid[16] = "";
+
+	if (a->mode[0])
+		snprintf(gid, sizeof(gid), "%u", a->gid);
+	print_property("NVFIO_NODE_GID", gid);
+	print_property("NVFIO_NODE_MODE", a->mode);
+	print_property("NVFIO_NODE_LINKS", a->links);
+	print_property("NVFIO_NODE_REASON", node_reason_name(a->reason));
+	print_property("NVFIO_NODE_MESSAGE", a->message);
+	/* A function keeps it for its remove event, where sysfs knows no more. */
+	print_property("NVFIO_GROUP", node->group);
+}
+
+static void report_node(const struct node_access *a, const char *reason_before)
+{
+	static const int priority[NODE_REASON_COUNT] = {
+		[NODE_GIVEN] = LOG_INFO, [NODE_FOREIGN] = LOG_WARNING, [NODE_NO_SUCH_GROUP] = LOG_ERR,
+	};
+
+	/* Each member that lands has it judged again. */
+	if (!streq(node_reason_name(a->reason), reason_before))
+		log_send(&(struct log_record){ .priority = priority[a->reason], .bdf = a->first,
+					       .reason = node_reason_name(a->reason), .message = a->message });
+}
+
+/* A VFIO node's event. With an error nothing is imported, and its owner and mode stay as they are. */
+static int run_node(const struct options *opt)
+{
+	_cleanup_config_ struct config *config = NULL;
+	bool removed = streq(opt->action, "remove");
+	struct settings settings;
+	struct node_access access = { .mode = "" };
+	struct vfio_node node;
+	char error[512];
+	int r;
+
+	r = node_parse(opt->syspath, &node);
+	if (r == -EINVAL || (!node.group[0] && copy_name(node.group, sizeof(node.group), opt->group) < 0))
+		return bad_argument("not the sysfs path of a VFIO node, or not the number of its group", opt->syspath);
+	if (r == 0)
+		r = config_load(&config, error, sizeof(error));
+	else
+		snprintf(error, sizeof(error), "%s", strerror(-r));
+	if (r == 0 && !removed) {
+		config_resolve(config, &(struct config_subject){ 0 }, &settings);
+		r = node_access_judge(&node, &settings, &access);
+		snprintf(error, sizeof(error), "%s", strerror(-r));
+	}
+	if (r < 0) {
+		log_message(LOG_ERR, NULL, "%s: owner and mode of the VFIO node stay as they are: %s", opt->syspath, error);
+		return EXIT_CODE_FAILED;
+	}
+	/* The kernel's own events only: those that are asked for must not ask for others. */
+	if (opt->seqnum[0] && !opt->synth[0] && node.bdf[0] && node.group[0])
+		node_access_follow_up(node.group, node.bdf, !access.first[0]);
+	if (removed)
+		return EXIT_CODE_OK;
+	if (opt->seqnum[0] && access.reason != NODE_NOT_OURS) {
+		/* The keys may have been set after the functions landed. */
+		r = node_access_begin();
+		if (r < 0) {
+			log_message(LOG_ERR, NULL, "%s: nobody would be told of changes: %s", opt->syspath, strerror(-r));
+			return EXIT_CODE_FAILED;
+		}
+		report_node(&access, opt->reason);
+	}
+	print_node(&node, &access);
+	return EXIT_CODE_OK;
+}
+
 /* More rights than needed are no reason to lose a device: where they cannot be given up it is said, and that is all. */
 static void reduce_privileges(enum privilege keep)
 {
@@ -383,7 +464,7 @@ static void reduce_privileges(enum privilege keep)
 int main(int argc, char **argv)
 {
 	struct options opt = { .action = "change", .synth = "", .seqnum = "", .follow_up = "", .state = "", .reason = "",
-			       .admin = "" };
+			       .admin = "", .group = "" };
 	char bdf[BDF_SIZE];
 	bool may_act;
 	int r;
@@ -392,6 +473,10 @@ int main(int argc, char **argv)
 	r = parse_options(argc, argv, &opt);
 	if (r > 0)
 		return r - 1;
+	if (streq(opt.verb, "node")) {
+		reduce_privileges(PRIVILEGE_NONE);
+		return run_node(&opt);
+	}
 	if (!streq(opt.verb, "event") && !streq(opt.verb, "decide") && !streq(opt.verb, "forget"))
 		return bad_argument("unknown verb", opt.verb);
 	if (pci_parse_syspath(opt.syspath, bdf) < 0)

@@ -292,6 +292,16 @@ int state_forget(const char *bdf)
 	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+int state_mark(const char *name)
+{
+	_cleanup_close_ int dir = open_dir(true), fd = -1;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : 0;
+}
+
 bool state_first_time(const char *token)
 {
 	_cleanup_close_ int dir = open_dir(true), fd = -1;

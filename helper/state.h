@@ -69,6 +69,9 @@ int state_is_locked(const char *bdf) _must_check_;
 /* Removes record and lock file of a function that is gone; somebody still acting on it keeps the lock file. 0 or -errno. */
 int state_forget(const char *bdf) _must_check_;
 
+/* Makes an empty file of that name ([A-Za-z0-9-], no BDF) that lasts until the next boot. 0, also if it is there, or -errno. */
+int state_mark(const char *name) _must_check_;
+
 /*
  * True the first time it is called for this token since boot (the token is made part of a file name: [A-Za-z0-9.-]),
  * and whenever that cannot be found out: better said twice than never.

@@ -63,7 +63,7 @@ soak-tree: all
 # The rules under udev's own engine, and a newer udev's opinion of them.
 check-rules: all $(BUILD)/udev/udevadm
 	bats tests/rules
-	$(BUILD)/udev/udevadm verify --resolve-names=never $(BUILD)/70-nvfio.rules
+	$(BUILD)/udev/udevadm verify --resolve-names=never $(RULES:%=$(BUILD)/%)
 
 $(BUILD)/udev/udevadm: tests/fetch-udev
 	$(Q)tests/fetch-udev $(BUILD)/udev

@@ -24,7 +24,7 @@ files() {
 
 @test "install and uninstall" {
 	in_tree install
-	[ "$(files)" = "./usr/bin/nvfio ./usr/lib/nvfio/nvfio.conf ./usr/lib/udev/nvfio-udev ./usr/lib/udev/rules.d/70-nvfio.rules ./usr/share/bash-completion/completions/nvfio ./usr/share/fish/vendor_completions.d/nvfio.fish ./usr/share/man/man5/nvfio.conf.5 ./usr/share/man/man7/nvfio.7 ./usr/share/man/man8/nvfio-udev.8 ./usr/share/man/man8/nvfio.8 ./usr/share/zsh/site-functions/_nvfio " ]
+	[ "$(files)" = "./usr/bin/nvfio ./usr/lib/nvfio/nvfio.conf ./usr/lib/udev/nvfio-udev ./usr/lib/udev/rules.d/70-nvfio.rules ./usr/lib/udev/rules.d/90-nvfio-nodes.rules ./usr/share/bash-completion/completions/nvfio ./usr/share/doc/nvfio/examples/memlock-limits.conf ./usr/share/doc/nvfio/examples/memlock-service.conf ./usr/share/fish/vendor_completions.d/nvfio.fish ./usr/share/man/man5/nvfio.conf.5 ./usr/share/man/man7/nvfio.7 ./usr/share/man/man8/nvfio-udev.8 ./usr/share/man/man8/nvfio.8 ./usr/share/zsh/site-functions/_nvfio " ]
 	[ "$(stat -c %a "$D/usr/lib/udev/nvfio-udev")" = 755 ]
 	[ "$(stat -c %a "$D/usr/lib/nvfio/nvfio.conf")" = 644 ]
 	[ "$(stat -c %a "$D/usr/bin/nvfio")" = 755 ]
@@ -34,6 +34,7 @@ files() {
 	in_tree uninstall
 	[ "$(files)" = "./usr/lib/udev/rules.d/60-other.rules " ]
 	[ ! -e "$D/usr/lib/nvfio" ]
+	[ ! -e "$D/usr/share/doc/nvfio" ]
 }
 
 @test "UDEVDIR and PREFIX" {
@@ -41,7 +42,8 @@ files() {
 	[ -x "$D/lib/udev/nvfio-udev" ]
 	[ -x "$D/opt/nvfio/bin/nvfio" ]
 	grep -q 'IMPORT{program}="/lib/udev/nvfio-udev event ' "$D/lib/udev/rules.d/70-nvfio.rules"
-	run ! grep -q '@[A-Z]*@' "$D/lib/udev/rules.d/70-nvfio.rules"
+	grep -q 'IMPORT{program}="/lib/udev/nvfio-udev node ' "$D/lib/udev/rules.d/90-nvfio-nodes.rules"
+	run ! grep -q '@[A-Z]*@' "$D"/lib/udev/rules.d/*
 	[ -e "$D/opt/nvfio/lib/nvfio/nvfio.conf" ]
 }
 

@@ -234,6 +234,11 @@ assert_error() {
 	[[ $(writes | tr '\t' ' ' | grep -v '/uevent ') == "$said" ]] || explain "it had said:" "$said"
 	# shellcheck disable=SC2012
 	grep -q '/uevent' <<<"$(writes)" || explain "no follow-up"
+	# Of the companion, and where node access is configured that of the group's node.
+	set_config <<<$'[policy]\nnode-mode = 0660'
+	nvfio explain --event hotplug 0000:01:00.1
+	assert_status 0
+	assert_says 'change UUID NVFIO=1 > uevent of the VFIO nodes of its IOMMU group'
 }
 
 # A GPU on VFIO, a drive in its group that the host lives on and udev has met, and one that nobody names.
@@ -471,6 +476,7 @@ named_drive() {
 		vf-autoprobe = auto                      ; default
 		timeout = 2500ms                         ; /etc/nvfio.conf:3
 		node-group =                             ; default
+		node-mode =                              ; default
 
 		[device 0000:01:00.0]                    ; /etc/nvfio.conf:4
 		id = 10de:2331                           ; /etc/nvfio.conf:5

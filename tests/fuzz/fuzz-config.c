@@ -36,6 +36,8 @@ static void check_text(enum config_key key, const struct setting *s)
 		MUST(len < DRIVER_NAME_SIZE && name_bytes == len && !streq(s->text, "auto"));
 	else if (key == KEY_NODE_GROUP)
 		MUST(len <= 32 && name_bytes == len && (len == 0 || !strchr("0123456789-", s->text[0])));
+	else if (key == KEY_NODE_MODE)
+		MUST(len == 0 || (len == 4 && strspn(s->text, "06") == 4));
 	else if (key == KEY_SIBLINGS && s->choice == CHOICE_LIST)
 		MUST(len >= strlen("0000:00:00.0") && s->file);
 	else
@@ -56,7 +58,7 @@ static void check_settings(const struct settings *set, const struct config_subje
 		MUST((s->level == LEVEL_DEFAULT) == !s->file && s->level <= LEVEL_ADDRESS);
 		MUST(s->file ? streq(s->file, FILE_NAME) && s->line >= 1 && s->line <= lines : s->line == 0);
 		MUST(s->level != LEVEL_PF_ADDRESS || (key == KEY_VF && who->is_vf));
-		MUST(s->level <= LEVEL_POLICY || (key != KEY_TIMEOUT && key != KEY_NODE_GROUP));
+		MUST(s->level <= LEVEL_POLICY || (key != KEY_TIMEOUT && key != KEY_NODE_GROUP && key != KEY_NODE_MODE));
 		(void)config_siblings_name(s, &who->bdf);
 	}
 }

@@ -27,6 +27,7 @@ static void names_and_defaults(void)
 		[KEY_VF_AUTOPROBE] = { "vf-autoprobe", CHOICE_AUTO, 0 },
 		[KEY_TIMEOUT] = { "timeout", ANY, 10000 },
 		[KEY_NODE_GROUP] = { "node-group", ANY, 0 },
+		[KEY_NODE_MODE] = { "node-mode", ANY, 0 },
 	};
 	struct settings s;
 	unsigned int i;
@@ -69,6 +70,10 @@ static void takes_good_values(void)
 		{ KEY_NODE_GROUP, "node-group = kvm", ANY, 0, "kvm" },
 		{ KEY_NODE_GROUP, "node-group = _X-1", ANY, 0, "_X-1" },
 		{ KEY_NODE_GROUP, "node-group = " LONG_32, ANY, 0, LONG_32 },
+		{ KEY_NODE_MODE, "node-mode =", ANY, 0, "" },
+		{ KEY_NODE_MODE, "node-mode = 0660", ANY, 0, "0660" },
+		{ KEY_NODE_MODE, "node-mode = 0666 ; anybody", ANY, 0, "0666" },
+		{ KEY_NODE_MODE, "node-mode = 0600", ANY, 0, "0600" },
 	};
 	unsigned int i;
 
@@ -136,6 +141,7 @@ static void refuses_bad_values(void)
 #define TIMEOUT ": expected 1s to 150s, like 10s or 2500ms"
 #define DRIVER ": expected auto or the name of a driver"
 #define GROUP ": expected the name of a group, or nothing"
+#define MODE ": expected 0660, 0666, 0600, or nothing"
 	static const struct {
 		const char *line, *tail;
 	} bad[] = {
@@ -181,6 +187,11 @@ static void refuses_bad_values(void)
 		{ "node-group = kvm,video", GROUP },
 		{ "node-group = k.v.m", GROUP },
 		{ "node-group = " LONG_32 "4", GROUP },
+		{ "node-mode = 660", MODE },
+		{ "node-mode = 0640", MODE },
+		{ "node-mode = 04660", MODE },
+		{ "node-mode = 0660 0666", MODE },
+		{ "node-mode = rw", MODE },
 	};
 	unsigned int i;
 

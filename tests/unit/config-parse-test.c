@@ -91,6 +91,8 @@ static void refuses_bad_lines(void)
 		{ "[device 10de:2331]\ntimeout = 3s\n", "2: timeout is a key of [policy] only" },
 		{ "[device 0000:41:00.0]\nnode-group = kvm\n",
 		  "2: node-group is a key of [policy] only" },
+		{ "[device 10de:2331]\nnode-mode = 0660\n",
+		  "2: node-mode is a key of [policy] only" },
 		{ "[device 0000:41:00.0]\nid = 10de:2331\nid = 10de:2331\n",
 		  "3: id again, first at line 2" },
 		{ "[device 0000:41:00.0]\nid = 10de\n",
