@@ -24,7 +24,7 @@ files() {
 
 @test "install and uninstall" {
 	in_tree install
-	[ "$(files)" = "./usr/bin/nvfio ./usr/lib/nvfio/nvfio.conf ./usr/lib/udev/nvfio-udev ./usr/lib/udev/rules.d/70-nvfio.rules ./usr/lib/udev/rules.d/90-nvfio-nodes.rules ./usr/share/bash-completion/completions/nvfio ./usr/share/doc/nvfio/examples/memlock-limits.conf ./usr/share/doc/nvfio/examples/memlock-service.conf ./usr/share/fish/vendor_completions.d/nvfio.fish ./usr/share/man/man5/nvfio.conf.5 ./usr/share/man/man7/nvfio.7 ./usr/share/man/man8/nvfio-udev.8 ./usr/share/man/man8/nvfio.8 ./usr/share/zsh/site-functions/_nvfio " ]
+	[ "$(files)" = "./usr/bin/nvfio ./usr/lib/nvfio/nvfio.conf ./usr/lib/udev/nvfio-udev ./usr/lib/udev/rules.d/70-nvfio.rules ./usr/lib/udev/rules.d/90-nvfio-nodes.rules ./usr/share/bash-completion/completions/nvfio ./usr/share/doc/nvfio/examples/80-gpu-vm.rules ./usr/share/doc/nvfio/examples/gpu-vm@.service ./usr/share/doc/nvfio/examples/memlock-limits.conf ./usr/share/doc/nvfio/examples/memlock-service.conf ./usr/share/fish/vendor_completions.d/nvfio.fish ./usr/share/man/man5/nvfio.conf.5 ./usr/share/man/man7/nvfio.7 ./usr/share/man/man8/nvfio-udev.8 ./usr/share/man/man8/nvfio.8 ./usr/share/zsh/site-functions/_nvfio " ]
 	[ "$(stat -c %a "$D/usr/lib/udev/nvfio-udev")" = 755 ]
 	[ "$(stat -c %a "$D/usr/lib/nvfio/nvfio.conf")" = 644 ]
 	[ "$(stat -c %a "$D/usr/bin/nvfio")" = 755 ]

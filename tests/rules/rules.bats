@@ -63,6 +63,13 @@ has_no() {
 	! grep -q -- "^$1" <<<"$output" || { echo "'$1' in:"; echo "$output"; return 1; }
 }
 
+# has_tags TAG...: these, and no others. udev has them in any order.
+has_tags() {
+	local tags
+	tags=$(sed -n 's/^TAGS=//p' <<<"$output" | tr -s : '\n' | sort | tr '\n' ' ')
+	[ "${tags# }" = "$* " ] || { echo "tags are $tags"; cat log; return 1; }
+}
+
 @test "a hotplugged GPU starts one program, which gets the event's facts and the state before" {
 	DB=$'E:NVFIO_STATE=deferred\nE:NVFIO_REASON=held'
 	function_with 10DE:2331 30200 SEQNUM=77
@@ -101,10 +108,17 @@ has_no() {
 		has "NVFIO_STATE=$state"
 		if [ "$state" = bound ] || [ "$state" = claimed ]; then
 			has_no MODALIAS
-			has "TAGS=:nvfio:"
 		else
 			has "MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00"
 			has_no TAGS
+			has_no SYSTEMD_
+		fi
+		if [ "$state" = bound ]; then
+			has_tags nvfio systemd
+			has SYSTEMD_ALIAS=/sys/bus/pci/devices/0000:01:00.0
+		elif [ "$state" = claimed ]; then
+			has_tags nvfio
+			has_no SYSTEMD_
 		fi
 	done
 }
@@ -236,7 +250,7 @@ files_of() {
 		event "$action"
 		[ "$(starts)" = 0 ]
 		has NVFIO_STATE=bound
-		has "TAGS=:nvfio:"
+		has_tags nvfio systemd
 		has_no MODALIAS
 	done
 	: >run/nvfio/0000:01:00.0.lock
@@ -263,7 +277,7 @@ files_of() {
 		[ "$(starts)" = 0 ]
 		has NVFIO_STATE=bound
 		has NVFIO_DRIVER=vfio-pci
-		has "TAGS=:nvfio:"
+		has_tags nvfio systemd
 		has_no MODALIAS
 	done
 }
@@ -328,6 +342,8 @@ files_of() {
 	[ "$(starts)" = 0 ]
 	has NVFIO_STATE=left
 	has NVFIO_REASON=unbound
+	# Its unit ends, and what is bound to that.
+	has_no CURRENT_TAGS
 }
 
 @test "the kernel's change of a VF that waits for its PF starts one" {

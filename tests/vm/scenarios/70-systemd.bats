@@ -121,6 +121,77 @@ in_sandbox()
 	unplug_card 1
 }
 
+examples=/usr/share/doc/nvfio/examples
+
+unit_is()
+{
+	[[ $(systemctl is-active "$1") == "$2" ]]
+}
+
+invocation_of()
+{
+	systemctl show --property=InvocationID --value "$1"
+}
+
+@test "a unit is started for each GPU, as a user in node-group, and stays over the events that follow" {
+	local bdf unit first
+
+	groupadd --system kvmtest
+	useradd --system --no-user-group --gid nogroup --groups kvmtest vm
+	install "$BUILD/vfio-client" /usr/local/bin/vfio-client
+	printf '[policy]\nnode-group = kvmtest\n' >/etc/nvfio.conf
+	mkdir -p /run/udev/rules.d /run/systemd/system/gpu-vm@.service.d
+	cp $examples/80-gpu-vm.rules /run/udev/rules.d/
+	cp $examples/gpu-vm@.service /run/systemd/system/
+	cp $examples/memlock-service.conf /run/systemd/system/gpu-vm@.service.d/
+	# In the place of the virtual machine, which would keep the GPU from being taken off VFIO. This guest never boots to
+	# the units that every service wants.
+	printf '[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=\nExecStart=/usr/local/bin/vfio-client %%i\n' \
+		>/run/systemd/system/gpu-vm@.service.d/test.conf
+	systemctl daemon-reload
+	udevd_reload
+	bdf=$(bdf_of 1)
+	unit=gpu-vm@$bdf.service
+	# With events of both drivers after the one that starts it.
+	modprobe nvidia
+	plug_card 1 gpu audio
+	wait_for 20 unit_is "$unit" active
+	[[ $(systemctl show --property=LimitMEMLOCK --value "$unit") == infinity ]]
+	first=$(invocation_of "$unit")
+	settle
+	udevadm trigger --settle "$SYS/$bdf"
+	udevadm trigger --settle --action=add "$SYS/$bdf"
+	udevadm trigger --settle --subsystem-match=vfio
+	systemctl daemon-reload
+	unit_is "$unit" active
+	[[ $(invocation_of "$unit") == "$first" ]]
+	# Of the card only the GPU has one.
+	[[ $(systemctl list-units --no-legend 'gpu-vm@*' | wc -l) == 1 ]]
+}
+
+@test "it ends when the GPU is taken off VFIO, is started when it is back, and ends when it is unplugged" {
+	local bdf unit first
+
+	bdf=$(bdf_of 1)
+	unit=gpu-vm@$bdf.service
+	first=$(invocation_of "$unit")
+	# A second GPU has its own.
+	plug_card 2 gpu
+	wait_for 20 unit_is "gpu-vm@$(bdf_of 2).service" active
+	echo "$bdf" >/sys/bus/pci/drivers/vfio-pci/unbind
+	wait_for 20 unit_is "$unit" inactive
+	udevadm trigger "$SYS/$bdf"
+	wait_for 20 unit_is "$unit" active
+	[[ $(invocation_of "$unit") != "$first" ]]
+	unplug_card 1
+	wait_for 20 unit_is "$unit" inactive
+	unit_is "gpu-vm@$(bdf_of 2).service" active
+	unplug_card 2
+	rm -r /etc/nvfio.conf /run/udev/rules.d /run/systemd/system/gpu-vm@.service*
+	systemctl daemon-reload
+	udevd_reload
+}
+
 # hanging_takeover BDF: a trigger makes the helper unbind the card in port 1, whose native driver's remove() hangs.
 hanging_takeover()
 {
