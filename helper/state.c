@@ -72,6 +72,8 @@ static int parse_field(struct record *rec, const char *key, const char *value)
 		rec->autoprobe_off = streq(value, "1");
 	else if (streq(key, "companions-stay"))
 		rec->companions_stay = streq(value, "1");
+	else if (streq(key, "was-released"))
+		rec->was_released = streq(value, "1");
 	/* A newer helper may write more: what this one does not know does not make a record invalid. */
 	return 0;
 }
@@ -129,6 +131,12 @@ int state_load(const struct pci_function *f, struct record *ret)
 	return 0;
 }
 
+bool state_is_act(const struct record *rec)
+{
+	return rec->state == RECORD_ACTING || rec->state == RECORD_CLAIMED || rec->state == RECORD_BOUND ||
+	       (rec->state == RECORD_RELEASED && rec->wanted[0]);
+}
+
 /* Where a record is written before it takes its place. */
 static void unfinished_name(const char *bdf, char buf[static BDF_SIZE + 8])
 {
@@ -146,9 +154,9 @@ int state_save(const struct pci_function *f, const struct record *rec)
 		return dir;
 	len = snprintf(text, sizeof(text),
 		       "state=%s\ninode=%llu\nvendor=%04x\ndevice=%04x\nwanted=%s\ndriver=%s\noverride=%s\n"
-		       "autoprobe-off=%d\ncompanions-stay=%d\n",
+		       "autoprobe-off=%d\ncompanions-stay=%d\nwas-released=%d\n",
 		       state_name[rec->state], (unsigned long long)f->ino, f->ids.vendor, f->ids.device, rec->wanted,
-		       rec->driver, rec->override, rec->autoprobe_off, rec->companions_stay);
+		       rec->driver, rec->override, rec->autoprobe_off, rec->companions_stay, rec->was_released);
 	if (len < 0 || (size_t)len >= sizeof(text))
 		return -EOVERFLOW;
 	unfinished_name(f->name, tmp);
@@ -181,7 +189,10 @@ int state_save_flags(const struct pci_function *f, struct record *rec)
 
 int state_settle(const struct pci_function *f, struct record *rec)
 {
-	*rec = (struct record){ .autoprobe_off = rec->autoprobe_off, .companions_stay = rec->companions_stay };
+	bool released = rec->was_released || rec->state == RECORD_RELEASED;
+
+	*rec = (struct record){ .state = released ? RECORD_RELEASED : RECORD_NONE, .autoprobe_off = rec->autoprobe_off,
+				.companions_stay = rec->companions_stay };
 	return state_save_flags(f, rec);
 }
 
@@ -249,6 +260,14 @@ int state_lock(const char *bdf)
 int state_lock_wait(const char *bdf)
 {
 	return take_lock(bdf, F_OFD_SETLKW);
+}
+
+void state_unlock(int lock)
+{
+	struct flock fl = whole_file();
+
+	fl.l_type = F_UNLCK;
+	(void)fcntl(lock, F_OFD_SETLK, &fl);
 }
 
 int state_is_locked(const char *bdf)

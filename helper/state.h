@@ -18,7 +18,7 @@ enum record_state {
 	RECORD_ACTING,    /* begun; found without the lock held: interrupted */
 	RECORD_CLAIMED,   /* override in place, the kernel attaches when it gets there */
 	RECORD_BOUND,     /* on VFIO by us */
-	RECORD_RELEASED,  /* given back by `nvfio unbind`: no event takes it again */
+	RECORD_RELEASED,  /* given back by `nvfio unbind`: no event takes it again; with wanted: that is not over */
 	RECORD_LEFT,      /* not taken, but there is something to know about it: one of the flags below */
 	RECORD_STATE_COUNT
 };
@@ -32,6 +32,7 @@ struct record {
 	char override[DRIVER_NAME_SIZE];    /* driver_override before, empty for unset */
 	bool autoprobe_off;                 /* its sriov_drivers_autoprobe was 1 before we switched it off */
 	bool companions_stay;               /* function 0 is left for what its companions cannot see: they are to stay too */
+	bool was_released;                  /* RECORD_RELEASED before this act: what it is again if the act is undone */
 };
 
 /*
@@ -42,6 +43,9 @@ struct record {
  */
 int state_load(const struct pci_function *f, struct record *ret) _must_check_;
 
+/* Whether the record is about something that was written to the function and is not undone. */
+bool state_is_act(const struct record *record);
+
 /* Writes it, replacing what was there in one rename. 0 or -errno; -EPERM if /run/nvfio is not root's alone. */
 int state_save(const struct pci_function *f, const struct record *record) _must_check_;
 
@@ -51,7 +55,7 @@ int state_save(const struct pci_function *f, const struct record *record) _must_
  */
 int state_save_flags(const struct pci_function *f, struct record *record) _must_check_;
 
-/* The act the record is about is undone: nothing of it stays but the flags. 0 or -errno. */
+/* The act the record is about is undone: nothing of it stays but the flags, and that it was released. 0 or -errno. */
 int state_settle(const struct pci_function *f, struct record *record) _must_check_;
 
 /* Removes it. 0, also if there was none, or -errno. */
@@ -62,6 +66,9 @@ int state_lock(const char *bdf) _must_check_;
 
 /* The same, but waits for it; for a child only. */
 int state_lock_wait(const char *bdf) _must_check_;
+
+/* Gives it back now, for all who have the descriptor. */
+void state_unlock(int lock);
 
 /* Whether it is held. 1, 0 or -errno. Takes and creates nothing. */
 int state_is_locked(const char *bdf) _must_check_;

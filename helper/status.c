@@ -32,13 +32,13 @@ static const char *visible_state(const struct status *s, const char **ret_reason
 	if (!self->has_record)
 		return NULL;
 	*ret_reason = policy_reason_name(REASON_RELEASED);
-	if (self->record.state == RECORD_RELEASED)
+	if (self->record.state == RECORD_RELEASED && !state_is_act(&self->record))
 		return policy_state_name(VERDICT_LEAVE);
 	*ret_reason = "claimed";
 	if (self->record.state == RECORD_CLAIMED)
 		return "claimed";
 	*ret_reason = "interrupted";
-	return self->record.state == RECORD_ACTING ? "interrupted" : NULL;
+	return self->record.state == RECORD_ACTING || self->record.state == RECORD_RELEASED ? "interrupted" : NULL;
 }
 
 static void note_disagreement(struct status *s)

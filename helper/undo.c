@@ -41,11 +41,6 @@ static int give_back(struct pci_function *fn, struct record *rec)
 	return r < 0 ? r : 1;
 }
 
-static bool is_act(const struct record *rec)
-{
-	return rec->state == RECORD_ACTING || rec->state == RECORD_CLAIMED || rec->state == RECORD_BOUND;
-}
-
 int undo_locked(struct judgement *j)
 {
 	struct subject *s = &j->self;
@@ -56,7 +51,7 @@ int undo_locked(struct judgement *j)
 	if (r < 0 || s->fn.on_vfio)
 		return r;
 	r = state_load(&s->fn, &s->record);
-	if (r < 0 || !is_act(&s->record)) {
+	if (r < 0 || !state_is_act(&s->record)) {
 		s->facts.ours = NULL;
 		return r == -ENOENT ? 0 : r;
 	}
@@ -120,7 +115,7 @@ static void take_back_work(void *arg)
 	_cleanup_close_ int lock = state_lock_wait(fn->name);
 	struct record rec;
 
-	if (lock < 0 || pci_refresh(fn) < 0 || state_load(fn, &rec) < 0 || !is_act(&rec))
+	if (lock < 0 || pci_refresh(fn) < 0 || state_load(fn, &rec) < 0 || !state_is_act(&rec))
 		return;
 	/* What cannot be given back now (a user, a fault) is tried again at function 0's next event. */
 	(void)give_back(fn, &rec);

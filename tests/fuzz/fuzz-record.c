@@ -64,7 +64,8 @@ static bool same_record(const struct record *a, const struct record *b)
 {
 	return a->state == b->state && a->ino == b->ino && a->vendor == b->vendor && a->device == b->device &&
 	       streq(a->wanted, b->wanted) && streq(a->driver, b->driver) && streq(a->override, b->override) &&
-	       a->autoprobe_off == b->autoprobe_off && a->companions_stay == b->companions_stay;
+	       a->autoprobe_off == b->autoprobe_off && a->companions_stay == b->companions_stay &&
+	       a->was_released == b->was_released;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -522,11 +522,13 @@ forget_writes() {
 
 # make_record BDF STATE [KEY=VALUE...]: as the helper writes it; of another card at the address with inode=1.
 make_record() {
-	local file=$TREE/run/nvfio/$1 inode pair
+	local file=$TREE/run/nvfio/$1 inode pair wanted=vfio-pci
+	# One that names it is not over.
+	[[ $2 != released ]] || wanted=
 	inode=$(stat -c %i "$(device_dir "$1")")
 	mkdir -p "$TREE/run/nvfio"
-	printf 'state=%s\ninode=%s\nvendor=%s\ndevice=%s\nwanted=vfio-pci\ndriver=\noverride=\n' "$2" "$inode" \
-		"$(cut -c 3- "$(device_dir "$1")/vendor")" "$(cut -c 3- "$(device_dir "$1")/device")" >"$file"
+	printf 'state=%s\ninode=%s\nvendor=%s\ndevice=%s\nwanted=%s\ndriver=\noverride=\n' "$2" "$inode" \
+		"$(cut -c 3- "$(device_dir "$1")/vendor")" "$(cut -c 3- "$(device_dir "$1")/device")" "$wanted" >"$file"
 	shift 2
 	for pair in "$@"; do
 		sed -i "s,^${pair%%=*}=.*,$pair," "$file"
