@@ -70,8 +70,7 @@ static int load_record(struct subject *s)
 	s->bad_record = r == -EBADMSG;
 	s->facts.released = s->has_record && s->record.state == RECORD_RELEASED;
 	s->facts.stays = s->has_record && s->record.companions_stay;
-	if (s->has_record && (s->record.state == RECORD_ACTING || s->record.state == RECORD_CLAIMED ||
-			      s->record.state == RECORD_BOUND))
+	if (s->has_record && state_is_act(&s->record))
 		s->facts.ours = s->record.wanted;
 	return 0;
 }
@@ -138,6 +137,8 @@ static int begin_subject(struct subject *s, const struct judgement *j, const str
 		.role = policy_role(&s->fn, function0),
 		.admin = occasion->admin,
 		.off = occasion->off,
+		.asked = occasion->asked,
+		.forced = occasion->forced,
 		.config_broken = j->config_error[0] != '\0',
 		.in_flight = locked > 0,
 		.was_deferred = occasion->was_deferred,
@@ -300,6 +301,7 @@ static int open_function0(struct judgement *j)
 static int judge_opened(struct judgement *j, const struct occasion *occasion)
 {
 	struct occasion about_function0 = { .event = occasion->event, .off = occasion->off,
+					    .asked = occasion->asked, .forced = occasion->forced,
 					    .read_override = !occasion->quick };
 	const struct pci_function *function0 = NULL;
 	int r;
@@ -376,7 +378,8 @@ int judge(struct judgement *j, const char *name, const struct occasion *occasion
 int judge_again(struct judgement *j)
 {
 	struct occasion occasion = { .event = j->self.facts.event, .admin = j->self.facts.admin,
-				     .off = j->self.facts.off, .was_deferred = j->self.facts.was_deferred,
+				     .off = j->self.facts.off, .asked = j->self.facts.asked,
+				     .forced = j->self.facts.forced, .was_deferred = j->self.facts.was_deferred,
 				     .was_met = j->self.facts.was_met, .locked = true };
 	int r;
 
@@ -419,7 +422,7 @@ static void detail_of_function0(const struct judgement *j, char *buf, size_t siz
 	}
 	v = policy_judge(first);
 	snprintf(buf, size, "%s: %s%s%s", j->function0.fn.name, policy_reason_text(v.reason),
-		 v.reason == REASON_HELD ? ": " : "", v.reason == REASON_HELD ? j->function0.holders.text : "");
+		 j->function0.holders.text[0] ? ": " : "", j->function0.holders.text);
 }
 
 /* What the reason's sentence leaves open: which file, who, what. */
@@ -433,7 +436,7 @@ static void detail(const struct judgement *j, char *buf, size_t size)
 		detail_of_function0(j, buf, size);
 	else if (j->verdict.reason == REASON_CONFIG_BROKEN)
 		snprintf(buf, size, "%s", j->config_error);
-	else if (j->verdict.reason == REASON_HELD)
+	else if (j->verdict.reason == REASON_HELD || j->verdict.reason == REASON_BUSY)
 		snprintf(buf, size, "%s", s->holders.text);
 	else if (j->verdict.reason == REASON_CRITICAL)
 		snprintf(buf, size, "%s", s->critical.text[0] ? s->critical.text :

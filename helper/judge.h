@@ -16,6 +16,7 @@ struct occasion {
 	enum event_kind event;
 	enum admin admin;      /* ENV{NVFIO} of an administrator's rule */
 	bool off;              /* judge_is_off() */
+	bool asked, forced;    /* of a request, as in struct facts */
 	bool was_deferred;     /* NVFIO_STATE of the function's last event was "deferred" */
 	bool was_met;          /* it was anything at all */
 	bool locked;           /* the caller itself holds the function's lock */

@@ -86,6 +86,9 @@ static bool is_configured_native(const struct facts *f)
 {
 	const struct setting *s = &f->settings->key[policy_role_key(f->role)];
 
+	/* What is said about this very function holds against a request for it; what is said about its kind does not. */
+	if (f->asked && s->level != LEVEL_ADDRESS)
+		return false;
 	return s->choice == CHOICE_NATIVE && (!is_sibling(f) || s->level == LEVEL_ADDRESS);
 }
 
@@ -114,7 +117,7 @@ static struct verdict judge_owner(const struct facts *f)
 		return say(VERDICT_LEAVE, REASON_IN_FLIGHT);
 	if (f->fn->on_vfio && !on_vgpu(f))
 		return say(VERDICT_BOUND, REASON_ON_VFIO);
-	if (f->released)
+	if (f->released && f->event != EVENT_REQUEST)
 		return say(VERDICT_LEAVE, REASON_RELEASED);
 	if (f->driverctl)
 		return say(VERDICT_LEAVE, REASON_DRIVERCTL);
@@ -131,9 +134,10 @@ static struct verdict judge_owner(const struct facts *f)
 
 static struct verdict judge_kind(const struct facts *f)
 {
-	if (f->role == ROLE_OTHER && ((!named(f) && !f->named_by) || f->fn->is_bridge))
+	/* An address on a command line tells what is meant, but not that the console on it is known of (judge_console). */
+	if (f->role == ROLE_OTHER && ((!named(f) && !f->asked && !f->named_by) || f->fn->is_bridge))
 		return say(VERDICT_LEAVE, REASON_NOT_GPU);
-	if (pci_is_integrated_gpu(&f->fn->ids) && !named(f))
+	if (pci_is_integrated_gpu(&f->fn->ids) && !named(f) && !f->asked)
 		return say(VERDICT_LEAVE, REASON_INTEGRATED);
 	return no_opinion;
 }
@@ -148,7 +152,8 @@ static struct verdict judge_sibling(const struct facts *f)
 		return no_opinion;
 	if (!f->named_by || f->fn->is_bridge)
 		return say(VERDICT_LEAVE, REASON_NOT_NVIDIA);
-	if (!f->named_by->on_vfio || (f->event != EVENT_FOLLOW_UP && !f->was_met && !f->ours))
+	if (!f->named_by->on_vfio ||
+	    (f->event != EVENT_FOLLOW_UP && f->event != EVENT_REQUEST && !f->was_met && !f->ours))
 		return say(VERDICT_LEAVE, REASON_FUNCTION0);
 	return no_opinion;
 }
@@ -252,9 +257,13 @@ static struct verdict judge_critical(const struct facts *f)
 
 static struct verdict judge_idle(const struct facts *f)
 {
+	if (f->forced)
+		return say(VERDICT_BIND, REASON_FORCED);
 	if (f->held == TRI_UNKNOWN)
 		return ask(NEED_HOLDERS, f);
-	return f->held == TRI_YES ? say(VERDICT_DEFER, REASON_HELD) : say(VERDICT_BIND, REASON_IDLE);
+	if (f->held != TRI_YES)
+		return say(VERDICT_BIND, REASON_IDLE);
+	return f->event == EVENT_REQUEST ? say(VERDICT_REFUSE, REASON_BUSY) : say(VERDICT_DEFER, REASON_HELD);
 }
 
 static struct verdict judge_event(const struct facts *f)
@@ -271,7 +280,8 @@ static struct verdict judge_event(const struct facts *f)
 	/* Its address was written down so that it goes with a GPU, and that GPU is on VFIO: no second wish is needed. */
 	if (is_sibling(f))
 		return takeover == CHOICE_NEVER ? say(VERDICT_LEAVE, REASON_TAKEOVER_NEVER) : judge_idle(f);
-	if (f->event == EVENT_HOTPLUG)
+	/* `takeover` is about events that nobody sent for this function. */
+	if (f->event == EVENT_HOTPLUG || f->event == EVENT_REQUEST)
 		return judge_idle(f);
 	if ((f->event == EVENT_FOLLOW_UP || f->event == EVENT_RELEASE) && f->function0 && f->function0->fn->on_vfio)
 		return judge_idle(f);
@@ -395,10 +405,10 @@ static const struct {
 	[REASON_STUB_DRIVER] = { "stub-driver", "another manager put it on a stub driver" },
 	[REASON_OVERRIDE] = { "override", "another manager set its driver_override" },
 	[REASON_NOT_NVIDIA] = { "not-nvidia", "it is not an NVIDIA function" },
-	[REASON_NOT_GPU] = { "not-gpu", "it is no GPU and no companion of one; name its address to take it" },
-	[REASON_INTEGRATED] = { "integrated", "it is integrated graphics; name its address to take it" },
-	[REASON_BOOT_VGA] = { "boot-vga", "it is the boot VGA device; name its address or set boot-vga = vfio to take it" },
-	[REASON_CONSOLE] = { "console", "the console or a display is on it; name its address to take it" },
+	[REASON_NOT_GPU] = { "not-gpu", "it is no GPU and no companion of one; a section of its address takes it" },
+	[REASON_INTEGRATED] = { "integrated", "it is integrated graphics; a section of its address takes it" },
+	[REASON_BOOT_VGA] = { "boot-vga", "it is the boot VGA device; a section of its address or boot-vga = vfio takes it" },
+	[REASON_CONSOLE] = { "console", "the console or a display is on it; a section of its address takes it" },
 	[REASON_FUNCTION0] = { "function0", "it follows function 0 of its card, or of the card that names it" },
 	[REASON_PF_HAS_VFS] = { "pf-has-vfs", "it is a PF with VFs" },
 	[REASON_VGPU] = { "vgpu-host", "the host looks like a vGPU host, which needs it; for a VF, vf = vfio takes it all the same" },
@@ -415,6 +425,8 @@ static const struct {
 	[REASON_TAKEOVER] = { "takeover",
 			      "its native driver has it and this is no hotplug; it lands when that driver lets go" },
 	[REASON_TAKEOVER_NEVER] = { "takeover-never", "its native driver has it and takeover = never" },
+	[REASON_BUSY] = { "busy", "it is in use; end its users and try again" },
+	[REASON_FORCED] = { "forced", "whether it is in use was not asked" },
 };
 
 const char *policy_reason_name(enum reason reason)
@@ -432,6 +444,7 @@ const char *policy_event_name(enum event_kind event)
 	static const char *const name[EVENT_COUNT] = {
 		[EVENT_HOTPLUG] = "hotplug",	 [EVENT_COLDPLUG] = "coldplug", [EVENT_REAPPLY] = "reapply",
 		[EVENT_FOLLOW_UP] = "follow-up", [EVENT_RELEASE] = "release",
+		[EVENT_REQUEST] = "request",
 	};
 
 	return name[event];

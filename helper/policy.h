@@ -17,6 +17,7 @@ enum event_kind {
 	EVENT_REAPPLY,   /* replayed change: plain `udevadm trigger` */
 	EVENT_FOLLOW_UP, /* sent to companions and named siblings once function 0 is on VFIO */
 	EVENT_RELEASE,   /* the native driver's unbind */
+	EVENT_REQUEST,   /* no event: an administrator's `nvfio bind` */
 	EVENT_COUNT
 };
 
@@ -56,6 +57,8 @@ struct facts {
 	bool in_flight;         /* its lock is held: nvfio acts on it */
 	bool busy;              /* its device lock is held: somebody else acts on it */
 	bool released;          /* by `nvfio unbind` */
+	bool asked;             /* of a request: its address was given, or its card's; not --all */
+	bool forced;            /* of a request: whether it is in use is not asked */
 	const char *ours;       /* what we wrote into driver_override before (interrupted, claimed or bound); NULL: nothing */
 	bool stays;             /* a function 0 that was left for what its companions cannot see */
 	bool was_deferred;      /* NVFIO_STATE of its last event */
@@ -90,7 +93,7 @@ enum reason {
 	REASON_NOT_GPU, REASON_INTEGRATED, REASON_BOOT_VGA, REASON_CONSOLE, REASON_FUNCTION0, REASON_PF_HAS_VFS,
 	REASON_VGPU, REASON_NO_PHYSFN, REASON_NO_IOMMU, REASON_NO_MODULE, REASON_BLACKLISTED,
 	REASON_INSTALL_COMMAND, REASON_CRITICAL, REASON_BOOT, REASON_NO_DRIVER, REASON_IDLE, REASON_HELD, REASON_TAKEOVER,
-	REASON_TAKEOVER_NEVER,
+	REASON_TAKEOVER_NEVER, REASON_BUSY, REASON_FORCED,
 	REASON_COUNT
 };
 

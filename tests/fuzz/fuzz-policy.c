@@ -78,8 +78,8 @@ static void check_takeover(const struct facts *f)
 	bool follows = (f->event == EVENT_FOLLOW_UP || f->event == EVENT_RELEASE) && f->function0 &&
 		       f->function0->fn->on_vfio;
 
-	MUST(f->held == TRI_NO);
-	MUST(f->event == EVENT_HOTPLUG || follows || f->settings->key[KEY_TAKEOVER].choice == CHOICE_IDLE);
+	MUST(f->held == TRI_NO || f->forced);
+	MUST(f->event == EVENT_HOTPLUG || f->event == EVENT_REQUEST || follows || f->settings->key[KEY_TAKEOVER].choice == CHOICE_IDLE);
 }
 
 /* Judged for its own event; a release is not its own. On a follow-up it is enough that it is on VFIO. */
@@ -95,6 +95,7 @@ static void check_function0(struct world *w, const struct facts *f)
 	if (f->event == EVENT_RELEASE)
 		w->f[1].event = EVENT_REAPPLY;
 	v = judge(w, &w->f[1]);
+	MUST(!f->forced || f->event == EVENT_REQUEST);
 	MUST(v.code == VERDICT_BIND || v.code == VERDICT_BOUND || (w->f[1].in_flight && v.reason == REASON_IN_FLIGHT));
 	MUST(!w->f[1].busy);
 }
@@ -111,10 +112,10 @@ static void check_sibling(const struct facts *f)
 	const struct setting *own = &f->settings->key[KEY_GPU];
 
 	MUST(f->named_by && f->named_by->on_vfio && f->named_by->ids.vendor == 0x10de);
-	MUST(f->event == EVENT_FOLLOW_UP || f->was_met || f->ours);
+	MUST(f->event == EVENT_FOLLOW_UP || f->event == EVENT_REQUEST || f->was_met || f->ours);
 	MUST(!f->fn->is_bridge && memchr(base, (int)(f->fn->class >> 16), sizeof(base)) && f->fn->class != 0x0c0340);
 	MUST(!f->fn->boot_vga && f->console == TRI_NO);
-	MUST(f->critical == TRI_NO && (!f->fn->driver[0] || f->held == TRI_NO));
+	MUST(f->critical == TRI_NO && (!f->fn->driver[0] || f->held == TRI_NO || f->forced));
 	MUST(own->level != LEVEL_ADDRESS || own->choice != CHOICE_NATIVE || f->admin == ADMIN_VFIO);
 	MUST(!f->fn->driver[0] || f->settings->key[KEY_TAKEOVER].choice != CHOICE_NEVER);
 }
@@ -125,7 +126,7 @@ static void check_bind(struct world *w, const struct facts *f)
 	const struct settings *s = f->settings;
 
 	MUST(!f->off && !f->config_broken && f->admin != ADMIN_NATIVE);
-	MUST(!f->in_flight && !f->busy && !f->released && !f->driverctl && !pci_is_foreign_stub(fn->driver));
+	MUST(!f->in_flight && !f->busy && (!f->released || f->event == EVENT_REQUEST) && !f->driverctl && !pci_is_foreign_stub(fn->driver));
 	MUST(!f->override || !policy_override_is_foreign(f->override, &f->driver, f->ours));
 	MUST(!fn->has_vfs && able(f));
 	MUST(f->critical == TRI_NO || !policy_needs_naming(f->role) || (!f->named_by && pci_is_companion_class(fn->class)));
@@ -133,8 +134,9 @@ static void check_bind(struct world *w, const struct facts *f)
 		check_sibling(f);
 		return;
 	}
-	MUST(s->key[policy_role_key(f->role)].choice != CHOICE_NATIVE || f->admin == ADMIN_VFIO);
-	MUST((f->role != ROLE_OTHER && !pci_is_integrated_gpu(&fn->ids)) || named(f));
+	MUST(s->key[policy_role_key(f->role)].choice != CHOICE_NATIVE || f->admin == ADMIN_VFIO ||
+	     (f->asked && s->key[policy_role_key(f->role)].level != LEVEL_ADDRESS));
+	MUST((f->role != ROLE_OTHER && !pci_is_integrated_gpu(&fn->ids)) || named(f) || f->asked);
 	MUST(f->role != ROLE_OTHER || !fn->is_bridge);
 	if (pci_is_display(fn->class) && !named(f) && s->key[KEY_BOOT_VGA].choice != CHOICE_VFIO)
 		MUST(!fn->boot_vga && f->console == TRI_NO);

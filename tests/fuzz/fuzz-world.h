@@ -111,6 +111,10 @@ static void make_world(struct world *w)
 	w->namer = (struct pci_function){ .dirfd = -1, .class = 0x030200, .ids.vendor = 0x10de, .on_vfio = pick(w, 4) != 1 };
 	if (policy_needs_naming(w->f[0].role) && pick(w, 4) != 1)
 		w->f[0].named_by = &w->namer;
+	if (w->f[0].event == EVENT_REQUEST) {
+		w->f[0].asked = w->f[1].asked = pick(w, 2);
+		w->f[0].forced = w->f[1].forced = pick(w, 4) == 1;
+	}
 }
 
 #endif

@@ -682,6 +682,93 @@ static void autoprobe_follows_what_vfs_are_for(void)
 	CHECK(policy_vf_autoprobe(&w.f, &leave, &need) == AUTOPROBE_OFF);
 }
 
+static void request_asks_for_neither_boot_nor_takeover_and_is_not_deferred(void)
+{
+	struct world w = gpu_world();
+
+	settle_pointers(&w);
+	w.f.event = EVENT_REQUEST;
+	set(&w.set, KEY_TAKEOVER, CHOICE_NEVER, LEVEL_ADDRESS);
+	w.f.released = true;
+	EXPECT(&w.f, VERDICT_BIND, REASON_NO_DRIVER);
+	strcpy(w.fn.driver, "nvidia");
+	EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+	w.f.held = TRI_UNKNOWN;
+	EXPECT_NEED(&w.f, NEED_HOLDERS, &w.f);
+	w.f.held = TRI_YES;
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_BUSY);
+	w.f.forced = true;
+	EXPECT(&w.f, VERDICT_BIND, REASON_FORCED);
+	w.f.event = EVENT_HOTPLUG;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_RELEASED);
+}
+
+static void request_by_address_goes_before_words_about_its_kind(void)
+{
+	struct world w = gpu_world();
+
+	settle_pointers(&w);
+	w.f.event = EVENT_REQUEST;
+	set(&w.set, KEY_GPU, CHOICE_NATIVE, LEVEL_SUBSYSTEM);
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_CONFIGURED);
+	w.f.asked = true;
+	EXPECT(&w.f, VERDICT_BIND, REASON_NO_DRIVER);
+	set(&w.set, KEY_GPU, CHOICE_NATIVE, LEVEL_ADDRESS);
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_CONFIGURED);
+	set(&w.set, KEY_GPU, CHOICE_NATIVE, LEVEL_POLICY);
+	w.f.admin = ADMIN_NATIVE;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_ADMIN);
+	w.f.admin = ADMIN_SILENT;
+	w.fn.ids.device = 0x2e12; /* integrated */
+	EXPECT(&w.f, VERDICT_BIND, REASON_NO_DRIVER);
+	w.f.role = ROLE_OTHER;
+	w.fn.class = 0x010601;
+	w.f.critical = TRI_YES;
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_CRITICAL);
+}
+
+static void request_lifts_no_guard(void)
+{
+	struct world w = gpu_world();
+
+	settle_pointers(&w);
+	w.f.event = EVENT_REQUEST;
+	w.f.asked = w.f.forced = true;
+	w.f.console = TRI_YES;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_CONSOLE);
+	w.fn.boot_vga = true;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_BOOT_VGA);
+	set(&w.set, KEY_GPU, CHOICE_VFIO, LEVEL_ADDRESS);
+	EXPECT(&w.f, VERDICT_BIND, REASON_NO_DRIVER);
+	w.f.driverctl = true;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_DRIVERCTL);
+	w.f.driverctl = false;
+	w.fn.has_vfs = true;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_PF_HAS_VFS);
+	w.fn.has_vfs = false;
+	w.fn.has_group = false;
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_NO_IOMMU);
+	w.f.off = true;
+	EXPECT(&w.f, VERDICT_LEAVE, REASON_OFF);
+}
+
+static void request_for_a_companion_goes_where_function0_goes(void)
+{
+	struct world w = companion_world();
+
+	settle_companion(&w);
+	w.f.event = EVENT_REQUEST;
+	w.fn0.on_vfio = true;
+	strcpy(w.fn.driver, "snd_hda_intel");
+	EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+	w.fn0.on_vfio = false;
+	strcpy(w.fn0.driver, "nvidia");
+	w.f0.held = TRI_YES;
+	EXPECT(&w.f, VERDICT_REFUSE, REASON_FUNCTION0);
+	w.f0.forced = true;
+	EXPECT(&w.f, VERDICT_BIND, REASON_IDLE);
+}
+
 static void foreign_overrides_are_told_from_ours(void)
 {
 	struct vfio_driver loaded = { "vfio_pci", "vfio-pci" }, unloaded = { "vfio_pci", "" };
@@ -719,4 +806,7 @@ TEST_MAIN(TEST(plain_gpu_is_bound), TEST(off_and_rule_and_configuration_leave),
 	  TEST(sibling_that_is_critical_is_refused), TEST(sibling_meets_the_rows_of_all),
 	  TEST(sibling_with_a_screen_or_of_an_unknown_kind_stays),
 	  TEST(nvidias_own_sibling_that_is_no_gpu_needs_a_name_too), TEST(autoprobe_follows_what_vfs_are_for),
+	  TEST(request_asks_for_neither_boot_nor_takeover_and_is_not_deferred),
+	  TEST(request_by_address_goes_before_words_about_its_kind), TEST(request_lifts_no_guard),
+	  TEST(request_for_a_companion_goes_where_function0_goes),
 	  TEST(foreign_overrides_are_told_from_ours), TEST(every_reason_has_a_name_and_a_sentence))
