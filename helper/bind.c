@@ -185,7 +185,8 @@ static int write_ahead(struct act *a)
 		if (r < 0)
 			return r;
 	}
-	*rec = (struct record){ .state = RECORD_ACTING, .autoprobe_off = s->record.autoprobe_off };
+	*rec = (struct record){ .state = RECORD_ACTING, .autoprobe_off = s->record.autoprobe_off,
+				.was_released = s->facts.released || s->record.was_released };
 	r = copy_name(rec->wanted, sizeof(rec->wanted), a->result.driver);
 	if (r == 0)
 		r = copy_name(rec->override, sizeof(rec->override), resume ? s->record.override : a->current);
@@ -206,9 +207,12 @@ static int lock_unbind(struct act *a)
 	a->result.step = "unbind-lock";
 	r = holders_lock_unbind(s->fn.name);
 	if (r == -EBUSY) {
-		end(a, BIND_DEFERRED, policy_reason_name(REASON_HELD), 0);
-		snprintf(a->result.message, sizeof(a->result.message), "deferred: %s (nvidia refuses its unbindLock)",
-			 policy_reason_text(REASON_HELD));
+		bool request = s->facts.event == EVENT_REQUEST;
+		enum reason reason = request ? REASON_BUSY : REASON_HELD;
+
+		end(a, request ? BIND_REFUSED : BIND_DEFERRED, policy_reason_name(reason), 0);
+		snprintf(a->result.message, sizeof(a->result.message), "%s: %s (nvidia refuses its unbindLock)",
+			 bind_state_name(a->result.state), policy_reason_text(reason));
 		return 1;
 	}
 	a->unbind_locked = r > 0;
@@ -309,6 +313,7 @@ static void landed(struct act *a)
 	struct bind_result *res = &a->result;
 
 	a->rec.state = RECORD_BOUND;
+	a->rec.was_released = false;
 	end(a, BIND_BOUND, "bound", 0);
 	/* Without the record `nvfio unbind` knows less, but the function is where it should be. */
 	warn_record(a, state_save(fn, &a->rec));
@@ -318,7 +323,8 @@ static void landed(struct act *a)
 		 a->rec.driver[0] ? a->rec.driver : "no driver", policy_reason_text(a->j->verdict.reason),
 		 v.viable ? "" : "; IOMMU group ", v.viable ? "" : fn->group,
 		 v.viable ? "" : " is not viable because of ", v.blockers);
-	siblings_follow_up(fn, siblings);
+	/* `nvfio bind` was told which functions, and takes them itself. */
+	siblings_follow_up(fn, siblings, a->j->self.facts.event != EVENT_REQUEST);
 	if (node_access_configured(&a->j->self.settings))
 		node_access_follow_up(fn->group, fn->name, false);
 }
@@ -444,10 +450,11 @@ static void report_child(struct act *a, int r)
 	struct bind_result *res = &a->result;
 	const char *step = res->step ? res->step : "start";
 
-	if (r == -ETIMEDOUT) {
-		end(a, BIND_RUNNING, policy_reason_name(REASON_IN_FLIGHT), ETIMEDOUT);
+	if (r == -ETIMEDOUT || r == -EINTR) {
+		end(a, BIND_RUNNING, policy_reason_name(REASON_IN_FLIGHT), r);
 		snprintf(res->message, sizeof(res->message),
-			 "in flight: the kernel has not answered step %s in time; a process waits on and finishes it", step);
+			 "in flight: %s step %s%s; a process waits on and finishes it", r == -EINTR ?
+			 "interrupted at" : "the kernel has not answered", step, r == -EINTR ? "" : " in time");
 	} else if (!res->step) {
 		res->step = step;
 		end(a, BIND_FAILED, "failed", r);
@@ -459,6 +466,20 @@ static void report_child(struct act *a, int r)
 			 "failed: the acting process ended at step %s (%s); `udevadm trigger` repairs what it left", step,
 			 strerror(-r));
 	}
+}
+
+static bind_watch watcher;
+
+void bind_set_watch(bind_watch watch)
+{
+	watcher = watch;
+}
+
+static bool watch_act(void *arg, unsigned int waited_ms)
+{
+	const struct act *a = arg;
+
+	return watcher(a->j->self.fn.name, a->result.step, waited_ms);
 }
 
 int bind_function(struct judgement *j, struct bind_result *ret)
@@ -477,7 +498,7 @@ int bind_function(struct judgement *j, struct bind_result *ret)
 	a->lock = lock;
 	j->locked = true;
 	a->deadline = now_ms() + timeout_ms;
-	r = child_run(act_work, a, timeout_ms + GRACE_MS);
+	r = child_run_watched(act_work, a, timeout_ms + GRACE_MS, watcher ? watch_act : NULL);
 	j->locked = false;
 	if (r < 0) {
 		/* The child may still write its own result there: report from a copy. */

@@ -14,7 +14,7 @@ enum bind_state {
 	BIND_CLAIMED,  /* override in place; the kernel has not attached drivers to it yet and will honour it */
 	BIND_LEFT,     /* somebody else's, or function 0 of its card stays; as it was before */
 	BIND_DEFERRED, /* in use; as it was before */
-	BIND_REFUSED,  /* the VFIO module cannot be loaded; as it was before */
+	BIND_REFUSED,  /* the VFIO module cannot be loaded, or a request met a user; as it was before */
 	BIND_FAILED,   /* a step failed; rolled back */
 	BIND_GONE,     /* the function went away */
 	BIND_STATE_COUNT
@@ -36,6 +36,13 @@ struct bind_result {
  * nothing was done; -errno: nothing was done.
  */
 int bind_function(struct judgement *j, struct bind_result *ret) _must_check_;
+
+/*
+ * Who is asked while bind_function() waits, each second and when a signal came, whether to wait on: gets the function's
+ * name and the step that the child is at (NULL before the first). NULL, the default: nobody, it waits.
+ */
+typedef bool (*bind_watch)(const char *bdf, const char *step, unsigned int waited_ms);
+void bind_set_watch(bind_watch watch);
 
 /* "bound", "claimed", "left", "deferred", "refused", "failed", "gone"; running counts as claimed. */
 const char *bind_state_name(enum bind_state state);

@@ -15,6 +15,14 @@
 /* What a child of this process must not inherit: the end of the pipe it reports on, and its lock. */
 static int own_report = -1, own_lock = -1;
 
+/* The last descriptor that a child has on /dev/null. */
+static int last_null = STDOUT_FILENO;
+
+void child_off_stderr(void)
+{
+	last_null = STDERR_FILENO;
+}
+
 void child_keep(int fd)
 {
 	own_lock = fd;
@@ -54,22 +62,25 @@ static void detach(void)
 	(void)setsid();
 	leave_cgroup();
 	/* Standard error stays: where there is neither journal nor kmsg it is the last place to be heard in. */
-	for (fd = 0; null >= 0 && fd <= 1; fd++)
+	for (fd = 0; null >= 0 && fd <= last_null; fd++)
 		(void)dup2(null, fd);
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (null > 1)
+	if (null > last_null)
 		close(null);
 }
 
-/* 1: end of file, the child is gone; 0: time is over. */
-static int wait_end(int fd, unsigned int timeout_ms)
+/* How often a watch is asked. */
+#define WATCH_MS 1000
+
+/* 1: end of file, the child is gone; 0: time is over; -EINTR: the watch said no. */
+static int wait_end(int fd, unsigned int timeout_ms, child_watch watch, void *arg)
 {
-	int64_t end = now_ms() + timeout_ms;
+	int64_t start = now_ms(), end = start + timeout_ms;
 
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		int64_t left = end - now_ms();
-		int r = poll(&p, 1, left > 0 ? (int)left : 0);
+		int r = poll(&p, 1, left <= 0 ? 0 : watch && left > WATCH_MS ? WATCH_MS : (int)left);
 
 		if (r > 0)
 			return 1;
@@ -77,10 +88,17 @@ static int wait_end(int fd, unsigned int timeout_ms)
 			return 0;
 		if (r < 0 && errno != EINTR)
 			return -errno;
+		if (watch && !watch(arg, (unsigned int)(now_ms() - start)))
+			return -EINTR;
 	}
 }
 
 int child_run(void (*work)(void *arg), void *arg, unsigned int timeout_ms)
+{
+	return child_run_watched(work, arg, timeout_ms, NULL);
+}
+
+int child_run_watched(void (*work)(void *arg), void *arg, unsigned int timeout_ms, child_watch watch)
 {
 	_cleanup_close_ int rd = -1, wr = -1;
 	int fds[2], status, r;
@@ -104,7 +122,7 @@ int child_run(void (*work)(void *arg), void *arg, unsigned int timeout_ms)
 		_exit(0);
 	}
 	close(steal_fd(&wr));
-	r = wait_end(rd, timeout_ms);
+	r = wait_end(rd, timeout_ms, watch, arg);
 	if (r < 0)
 		return r;
 	if (r == 0)

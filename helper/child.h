@@ -6,8 +6,15 @@
 #ifndef NVFIO_CHILD_H
 #define NVFIO_CHILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "util.h"
+
+/*
+ * From here on children have standard error on /dev/null as well: for a program that tells people itself, and whose pipe is
+ * not to stay open for as long as a child waits.
+ */
+void child_off_stderr(void);
 
 /* Zeroed memory that parent and child both see. NULL on failure. Freed by the exit of both. */
 void *child_memory(size_t size);
@@ -20,6 +27,13 @@ void *child_memory(size_t size);
  * 0: it has finished; -ETIMEDOUT: it goes on alone; -ECHILD: it died before it finished; -errno: it never began.
  */
 int child_run(void (*work)(void *arg), void *arg, unsigned int timeout_ms) _must_check_;
+
+/*
+ * The same, with somebody in the parent who is asked each second, and whenever a signal came, whether to wait on: it gets
+ * work's arg and the time waited so far. -EINTR: it said no, the child goes on alone.
+ */
+typedef bool (*child_watch)(void *arg, unsigned int waited_ms);
+int child_run_watched(void (*work)(void *arg), void *arg, unsigned int timeout_ms, child_watch watch) _must_check_;
 
 /*
  * In a child: this descriptor (the function's lock) is the child's alone. A child that the child itself starts closes it,

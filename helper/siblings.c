@@ -107,10 +107,11 @@ static void tell_named(const struct pci_function *function0, const struct settin
 	}
 }
 
-void siblings_follow_up(const struct pci_function *function0, const struct setting *siblings)
+void siblings_follow_up(const struct pci_function *function0, const struct setting *siblings, bool companions)
 {
 	if (!is_gpu_function0(function0))
 		return;
-	tell_companions(function0);
+	if (companions)
+		tell_companions(function0);
 	tell_named(function0, siblings);
 }

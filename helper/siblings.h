@@ -24,9 +24,10 @@ int siblings_next_companion(const struct pci_function *function0, struct bdf *bd
 	_must_check_;
 
 /*
- * Once function 0 is on VFIO: sends a follow-up event to each companion and each named member of its group that is not.
+ * Once function 0 is on VFIO: sends a follow-up event to each companion (unless the caller sees to those) and each named
+ * member of its group that is not.
  * Receivers are no function 0 of a GPU and send none, so nothing loops. What fails is logged.
  */
-void siblings_follow_up(const struct pci_function *function0, const struct setting *siblings);
+void siblings_follow_up(const struct pci_function *function0, const struct setting *siblings, bool companions);
 
 #endif
