@@ -61,6 +61,7 @@ COMMAND := \
 	account initramfs modprobed \
 	check-finding check-host check-iommu check-modules check-initramfs check-config check-managers check-services check-access \
 	topology bars args args-print args-libvirt \
+	lock-owner targets persist plan release request request-bind request-unbind \
 	address list explain show-config check
 COMMAND_OBJECTS := $(COMMAND:%=$(BUILD)/helper/%.o)
 COMMAND_LIBS    := $(LIBS) -ludev -lsmartcols

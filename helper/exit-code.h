@@ -13,6 +13,7 @@ enum exit_code {
 	EXIT_CODE_GONE = 3,     /* the function is not there, or went away meanwhile */
 	EXIT_CODE_BAD_DATA = 4, /* an attribute of the function is not what a kernel prints */
 	EXIT_CODE_NOT_READY = 5, /* of `nvfio check`: it found a problem; notes are none */
+	EXIT_CODE_INTERRUPTED = 130, /* nvfio bind and unbind: by a signal; what goes on and what was not begun was said */
 };
 
 #endif

@@ -7,7 +7,7 @@
 #include <limits.h>
 #include "iommu.h"
 #include "node-access.h"
-#include "root.h"
+#include "plan.h"
 #include "say.h"
 #include "sysfs.h"
 
@@ -132,45 +132,6 @@ void explain_users(struct json *json, struct status *s)
 		puts("    other people's processes can be looked at by root only");
 }
 
-static void show_write(struct json *json, const char *path, const char *value)
-{
-	if (json) {
-		json_open(json, NULL, '{');
-		json_string(json, "path", path);
-		json_string(json, "value", value);
-		json_close(json, '}');
-	} else {
-		printf("    %s > %s\n", value, path);
-	}
-}
-
-static void show_writes(struct json *json, const struct status *s, const char *driver)
-{
-	const struct pci_function *fn = &s->judgement.self.fn;
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/run/nvfio/%s", fn->name);
-	show_write(json, path, "driver and driver_override as they are, for the way back");
-	snprintf(path, sizeof(path), "/proc/driver/nvidia/gpus/%s/unbindLock", fn->name);
-	if (streq(fn->driver, "nvidia") && root_exists(path))
-		show_write(json, path, "1");
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", fn->name);
-	if (!s->judgement.self.facts.override || !streq(s->judgement.self.facts.override, driver))
-		show_write(json, path, driver);
-	if (fn->driver[0]) {
-		snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/unbind", fn->driver);
-		show_write(json, path, fn->name);
-	}
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/bind", driver);
-	show_write(json, path, fn->name);
-	if (fn->bdf.function == 0 && s->judgement.self.facts.role == ROLE_GPU)
-		show_write(json, s->judgement.self.settings.key[KEY_SIBLINGS].choice == CHOICE_LIST ?
-			   "uevent of its companions and siblings that are not on VFIO" :
-			   "uevent of its companions that are not on VFIO", "change UUID NVFIO=1");
-	if (node_access_configured(&s->judgement.self.settings))
-		show_write(json, "uevent of the VFIO nodes of its IOMMU group", "change UUID NVFIO=1");
-}
-
 void explain_writes(struct json *json, struct status *s)
 {
 	struct judgement *j = &s->judgement;
@@ -195,7 +156,7 @@ void explain_writes(struct json *json, struct status *s)
 			printf("    load module %s\n", drv->module);
 	}
 	if (known && !there)
-		show_writes(json, s, drv->driver[0] ? drv->driver : drv->module);
+		plan_bind(json, j, drv->driver[0] ? drv->driver : drv->module);
 	if (json)
 		json_close(json, ']');
 }

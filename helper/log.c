@@ -21,12 +21,17 @@
 #define LOG_VALUE_MAX 128
 
 static const char *log_ident = "nvfio";
-static bool log_verbose;
+static bool log_verbose, off_stderr;
 
 void log_setup(const char *ident, bool verbose)
 {
 	log_ident = ident;
 	log_verbose = verbose;
+}
+
+void log_off_stderr(void)
+{
+	off_stderr = true;
 }
 
 struct text {
@@ -166,7 +171,7 @@ void log_send(const struct log_record *record)
 	}
 	if (record->message)
 		add(&t, record->message, SIZE_MAX);
-	if ((!send_journal(record, message) && !send_kmsg(record, message)) || log_verbose)
+	if ((!send_journal(record, message) && !send_kmsg(record, message) && !off_stderr) || log_verbose)
 		send_stderr(record, message);
 	errno = saved;
 }

@@ -27,6 +27,9 @@ struct log_record {
 /* With verbose records also go to stderr. ident is SYSLOG_IDENTIFIER, under 32 bytes, and is kept by reference. */
 void log_setup(const char *ident, bool verbose);
 
+/* For a program that tells people itself: not even where there is no log do records go to stderr. */
+void log_off_stderr(void);
+
 /*
  * Sends one record; NULL or empty fields are left out. The journal's MESSAGE reads "<bdf>: <message>"; /dev/kmsg and
  * stderr get "<ident>: <bdf>: <message> [state=... reason=... event=... driver=... step=... errno=...]". Newlines and

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nvfio - the operator's command. Options and verbs; what a verb does is in the file of its name. It changes nothing.
+ * nvfio - the operator's command. Options and verbs; what a verb does is in the file of its name.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -13,26 +13,31 @@
 #include "say.h"
 #include "verbs.h"
 
-enum verb { LIST = 1, EXPLAIN = 2, CONFIG = 4, HOST = 8, ARGS = 16, ALL = 31 };
+enum verb { LIST = 1, EXPLAIN = 2, CONFIG = 4, HOST = 8, ARGS = 16, BIND = 32, UNBIND = 64, ALL = 127 };
 
-/* Those that take addresses need at least one. */
+/* BIND and UNBIND see to it themselves that an address or an option says which functions. */
 static const struct {
 	const char *word;
 	enum verb verb;
-	bool takes_bdfs;
+	bool takes_bdfs, needs_bdf;
 } verbs[] = {
-	{ "list", LIST, false },   { "explain", EXPLAIN, true }, { "config", CONFIG, false },
-	{ "check", HOST, false },  { "args", ARGS, true },
+	{ "list", LIST, false, false },
+	{ "explain", EXPLAIN, true, true },
+	{ "config", CONFIG, false, false },
+	{ "check", HOST, false, false },
+	{ "bind", BIND, true, false },
+	{ "unbind", UNBIND, true, false },
+	{ "args", ARGS, true, true },
 };
 
-enum { SYSROOT = 256, EVENT, CHECK, USER, VMM, IOMMUFD, VERSION };
+enum { SYSROOT = 256, EVENT, CHECK, USER, VMM, IOMMUFD, VERSION, DEVICE_ID, CARD, GROUP, FORCE, DRY_RUN, PERSIST, TO };
 
 /* Which verbs take it. */
 static const struct {
 	struct option option;
 	unsigned int verbs;
 } options[] = {
-	{ { "all", no_argument, NULL, 'a' }, LIST },
+	{ { "all", no_argument, NULL, 'a' }, LIST | BIND | UNBIND },
 	{ { "output", required_argument, NULL, 'o' }, LIST },
 	{ { "output-all", no_argument, NULL, 'O' }, LIST },
 	{ { "sort", required_argument, NULL, 'x' }, LIST },
@@ -46,6 +51,13 @@ static const struct {
 	{ { "user", required_argument, NULL, USER }, HOST },
 	{ { "vmm", required_argument, NULL, VMM }, ARGS },
 	{ { "iommufd", no_argument, NULL, IOMMUFD }, ARGS },
+	{ { "device-id", required_argument, NULL, DEVICE_ID }, BIND | UNBIND },
+	{ { "card", no_argument, NULL, CARD }, BIND | UNBIND },
+	{ { "group", no_argument, NULL, GROUP }, BIND | UNBIND },
+	{ { "force", no_argument, NULL, FORCE }, BIND },
+	{ { "to", required_argument, NULL, TO }, UNBIND },
+	{ { "dry-run", no_argument, NULL, DRY_RUN }, BIND | UNBIND },
+	{ { "persist", no_argument, NULL, PERSIST }, BIND | UNBIND },
 	{ { "sysroot", required_argument, NULL, SYSROOT }, ALL },
 	{ { "help", no_argument, NULL, 'h' }, ALL },
 	{ { "version", no_argument, NULL, VERSION }, ALL },
@@ -60,14 +72,17 @@ static void usage(FILE *to)
 	      "       nvfio config [OPTION...]\n"
 	      "       nvfio check [OPTION...]\n"
 	      "       nvfio args --vmm=VMM [OPTION...] BDF...\n"
+	      "       nvfio bind|unbind [OPTION...] BDF...|--all\n"
 	      "\n"
-	      "Shows NVIDIA PCI functions, what nvfio does with them, and why. Changes nothing.\n"
+	      "Shows NVIDIA PCI functions, what nvfio does with them, and why; puts them on VFIO and back.\n"
 	      "\n"
 	      "  list      every NVIDIA function and its state\n"
 	      "  explain   how a verdict came about\n"
 	      "  config    the policy that holds, each key with file and line\n"
 	      "  check     whether this host is ready, and what to do if not\n"
 	      "  args      what to tell a VMM so that a VM has these cards\n"
+	      "  bind      put cards on VFIO now\n"
+	      "  unbind    give back what nvfio took, and keep events from taking it again\n"
 	      "\n"
 	      "list:\n"
 	      "  -a, --all             the other members of their IOMMU groups as well\n"
@@ -87,6 +102,15 @@ static void usage(FILE *to)
 	      "args:\n"
 	      "      --vmm=VMM         qemu, cloud-hypervisor or libvirt\n"
 	      "      --iommufd         through /dev/iommu (qemu)\n"
+	      "bind, unbind:\n"
+	      "      --all             every NVIDIA function\n"
+	      "      --device-id=BDF   the same as BDF\n"
+	      "      --card            the whole card (bind, and unbind of function 0, take it anyway)\n"
+	      "      --group           the other members of their IOMMU groups as well\n"
+	      "      --force           bind: do not ask whether it is in use\n"
+	      "      --to=DRIVER       unbind: to this driver, not to the one of before\n"
+	      "      --persist         bind: at every boot, by a drop-in; unbind: remove that\n"
+	      "      --dry-run         print what would be written, and change nothing\n"
 	      "all:\n"
 	      "  -J, --json            JSON, errors too\n"
 	      "      --sysroot=DIR     look below DIR instead of /\n"
@@ -158,6 +182,27 @@ static int take_option(int c, struct options *opt)
 		break;
 	case IOMMUFD:
 		opt->iommufd = true;
+		break;
+	case DEVICE_ID:
+		opt->device_ids[opt->n_device_ids++] = optarg;
+		break;
+	case CARD:
+		opt->card = true;
+		break;
+	case GROUP:
+		opt->group = true;
+		break;
+	case FORCE:
+		opt->force = true;
+		break;
+	case TO:
+		opt->to = optarg;
+		break;
+	case DRY_RUN:
+		opt->dry_run = true;
+		break;
+	case PERSIST:
+		opt->persist = true;
 		break;
 	case SYSROOT:
 		if (root_set(optarg) < 0)
@@ -237,6 +282,10 @@ static int call_verb(enum verb verb, const struct options *opt, char **bdfs, int
 		return verb_check(opt);
 	case ARGS:
 		return verb_args(opt, bdfs, n);
+	case BIND:
+		return verb_bind(opt, bdfs, n);
+	case UNBIND:
+		return verb_unbind(opt, bdfs, n);
 	case LIST:
 	case ALL:
 		break;
@@ -259,7 +308,7 @@ static int run_verb(const struct options *opt, uint32_t seen, char **words, int 
 		return r;
 	if (!verbs[i].takes_bdfs && n > 1)
 		return bad_usage(words[1], "nvfio %s takes no arguments", word);
-	if (verbs[i].takes_bdfs && n < 2)
+	if (verbs[i].needs_bdf && n < 2)
 		return bad_usage(NULL, "nvfio %s: which function? its address is missing", word);
 	r = check_usage(verbs[i].verb, opt);
 	return r != EXIT_CODE_OK ? r : call_verb(verbs[i].verb, opt, words + 1, n - 1);
@@ -267,13 +316,18 @@ static int run_verb(const struct options *opt, uint32_t seen, char **words, int 
 
 static int run(int argc, char **argv)
 {
-	struct options opt = { .event = EVENT_REAPPLY };
+	_cleanup_free_ char **device_ids = calloc((size_t)argc, sizeof(*device_ids));
+	struct options opt = { .event = EVENT_REAPPLY, .device_ids = device_ids };
 	struct option longopts[ARRAY_SIZE(options) + 1] = { { NULL, 0, NULL, 0 } };
 	uint32_t seen = 0;
 	unsigned int i;
 	int c, r;
 
 	say_setup(wants_json(argc, argv));
+	if (!device_ids) {
+		say_error("failed", NULL, "out of memory");
+		return EXIT_CODE_FAILED;
+	}
 	for (i = 0; i < ARRAY_SIZE(options); i++)
 		longopts[i] = options[i].option;
 	opterr = 0;

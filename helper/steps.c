@@ -109,6 +109,17 @@ int steps_attach(struct pci_function *fn, const char *driver, int64_t deadline)
 	}
 }
 
+int steps_give_to(struct pci_function *fn, const char *override, const char *driver)
+{
+	int r = steps_write_override(fn, override), gone;
+
+	if (r < 0)
+		return r;
+	r = write_driver(fn, driver, "bind");
+	gone = pci_refresh(fn);
+	return gone < 0 ? gone : r;
+}
+
 /* Keeps the first error: what came first is what to tell. */
 static void keep_first(int *ret, int r)
 {

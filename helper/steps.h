@@ -32,6 +32,12 @@ int steps_unbind(struct pci_function *fn, const char *driver) _must_check_;
 int steps_attach(struct pci_function *fn, const char *driver, int64_t deadline) _must_check_;
 
 /*
+ * Puts a function without driver on this one: override, then drivers/<driver>/bind. 0; -ENOENT: there is no such driver;
+ * -ENODEV: it does not match the function, or the function is gone; -errno of the probe. fn->driver is what it ended on.
+ */
+int steps_give_to(struct pci_function *fn, const char *override, const char *driver) _must_check_;
+
+/*
  * Gives it back: previous override, off the driver it may have got, and a driver again (drivers_probe; `driver` by name
  * if that finds none, "" for none). 0, -ENODEV if the function is gone, or the errno of the first step that failed;
  * the others are tried all the same, but for those that would end on the wanted driver because its name could not be

@@ -120,7 +120,7 @@ int uevent_wait(int fd, const char *bdf, int timeout_ms)
 	}
 }
 
-int uevent_follow_up(int dirfd)
+static int ask_for(int dirfd, const char *action, const char *arguments)
 {
 	uint8_t u[16];
 	char text[64];
@@ -130,8 +130,18 @@ int uevent_follow_up(int dirfd)
 		return -errno;
 	u[6] = (uint8_t)((u[6] & 0x0f) | 0x40);
 	u[8] = (uint8_t)((u[8] & 0x3f) | 0x80);
-	snprintf(text, sizeof(text), "change %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-		 "%02x%02x%02x%02x%02x%02x NVFIO=1", u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7],
-		 u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+	snprintf(text, sizeof(text), "%s %02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+		 "%02x%02x%02x%02x%02x%02x%s", action, u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7],
+		 u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15], arguments);
 	return sysfs_write(dirfd, "uevent", text);
+}
+
+int uevent_follow_up(int dirfd)
+{
+	return ask_for(dirfd, "change", " NVFIO=1");
+}
+
+int uevent_replay_add(int dirfd)
+{
+	return ask_for(dirfd, "add", "");
 }

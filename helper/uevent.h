@@ -36,4 +36,7 @@ enum uevent_seen uevent_parse(const char *msg, size_t len, const char *bdf);
  */
 int uevent_follow_up(int dirfd) _must_check_;
 
+/* Asks for a replayed "add", as at boot: udev then loads the native driver's module of a function that is left. 0 or -errno. */
+int uevent_replay_add(int dirfd) _must_check_;
+
 #endif

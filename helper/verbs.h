@@ -22,6 +22,10 @@ struct options {
 	const char *user;          /* --user */
 	enum vmm vmm;              /* --vmm */
 	bool iommufd;              /* --iommufd */
+	char **device_ids;         /* --device-id, each */
+	size_t n_device_ids;
+	bool card, group, force, dry_run, persist; /* of bind and unbind, as is foreign: --all */
+	const char *to;            /* --to; NULL: the driver of before */
 };
 
 int verb_list(const struct options *opt);
@@ -32,6 +36,8 @@ int verb_args(const struct options *opt, char **bdfs, int n);
 
 /* What --vmm takes ("qemu", "cloud-hypervisor", "libvirt"). 0 or -ENOENT. */
 int vmm_find(const char *word, enum vmm *ret) _must_check_;
+int verb_bind(const struct options *opt, char **bdfs, int n);
+int verb_unbind(const struct options *opt, char **bdfs, int n);
 
 /* What --event takes ("hotplug", "trigger", "boot", "release"). 0 or -ENOENT. */
 int event_find(const char *word, enum event_kind *ret) _must_check_;

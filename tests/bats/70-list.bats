@@ -600,7 +600,7 @@ assert_error() {
 		[[ -z $output && $log == '{"error":{"code":"usage","about":'*'}}' && $log != *$'\n'* ]] || explain "this is no JSON"
 	done <<-'END'
 		frobnicate|frobnicate: no such verb
-		bind|no such verb
+		bind|which functions?
 		list here|nvfio list takes no arguments
 		--colour|--colour: no such option
 		-Z|-Z: no such option
