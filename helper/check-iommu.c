@@ -140,6 +140,22 @@ static void addresses_of(const char *blockers, char *buf, size_t size)
 	buf[n] = '\0';
 }
 
+/* `siblings` counts for function 0 of a GPU, and takes only functions of which it can be told whether the host needs them. */
+static bool can_be_siblings(const struct function *fn, const char *members)
+{
+	char list[256], *token, *save = NULL;
+
+	snprintf(list, sizeof(list), "%s", members);
+	for (token = strtok_r(list, ", ", &save); token; token = strtok_r(NULL, ", ", &save)) {
+		_cleanup_pci_ struct pci_function member = { .dirfd = -1 };
+		const char *attr;
+
+		if (pci_open(token, &member, &attr) < 0 || member.is_bridge || !pci_is_judgeable(member.class))
+			return false;
+	}
+	return fn->role == ROLE_GPU;
+}
+
 void check_groups(const struct host *host, struct finding *f)
 {
 	struct crowd bad = { .n = 0 };
@@ -164,6 +180,11 @@ void check_groups(const struct host *host, struct finding *f)
 		    "IOMMU group shared: %s", crowd_text(&bad));
 	addresses_of(first->viability.blockers, members, sizeof(members));
 	finding_mend(f, SYSTEM_ALL, "another slot for the card, or firmware setup: enable ACS");
+	if (!can_be_siblings(first, members)) {
+		finding_mend(f, SYSTEM_ALL, "only if the host can do without %s: blacklist that driver in /etc/modprobe.d, and "
+			     "reboot", first->viability.blockers);
+		return;
+	}
 	finding_mend(f, SYSTEM_ALL, "only if the host can do without %s, in /etc/nvfio.conf.d/siblings.conf: [device %s]", members,
 		     first->bdf);
 	finding_mend(f, SYSTEM_ALL, "siblings = %s", members);
