@@ -9,6 +9,7 @@
 bats_require_minimum_version 1.5.0
 load lib/tree.bash
 load lib/helper.bash
+load lib/host.bash
 load lib/machines.bash
 
 setup() {
@@ -37,6 +38,26 @@ assert_explains() {
 	assert_golden "$name.explain"
 }
 
+# assert_checks CASE STATUS: nvfio check, on a host on which all else is ready.
+assert_checks() {
+	ready_host
+	# On Arm.
+	[[ ! -e $TREE/.fake_machine ]] || put /proc/interrupts ' 60:          9   ITS-MSI 8388608 Edge      nvme0q0'
+	nvfio check
+	assert_status "$2"
+	status=0 output=${output//"$RELEASE"/RELEASE}
+	assert_golden "$1.check"
+}
+
+# assert_args CASE ARGUMENT...: what is printed, and the notes.
+assert_args() {
+	local name=$1
+	shift
+	nvfio args "$@"
+	output+=$'\n'$log
+	assert_golden "$name"
+}
+
 # configure CASE: machines/CASE.conf
 configure() {
 	set_config <"$MACHINES_DIR/$1.conf"
@@ -55,6 +76,13 @@ configure() {
 	assert_explains hgx-h100-passthrough --event=boot 18:00.0 05:00.0 03:00.1
 	have_events coldplug
 	assert_lists hgx-h100-passthrough
+	assert_checks hgx-h100-passthrough 5
+	# Each GPU has a switch of its own: no cliques. The NVSwitches not as long as their group is not viable.
+	assert_args hgx-h100-qemu.args --vmm=qemu {18,2a,3a,5d,9a,ab,ba,db}:00.0
+	assert_args hgx-h100-ch.args --vmm=cloud-hypervisor {18,2a,3a,5d,9a,ab,ba,db}:00.0
+	nvfio args --vmm=qemu 05:00.0
+	assert_status 1
+	[[ -z $output && $log == *0000:03:00.1* ]] || explain "it does not name what is in the way"
 }
 
 @test "GH200: Grace's variant driver, and root ports that are NVIDIA's" {
@@ -69,6 +97,8 @@ configure() {
 	assert_explains gh200-boot --event=boot 0009:01:00.0 0009:00:00.0
 	have_events coldplug
 	assert_lists gh200-boot
+	assert_args gh200.args --vmm=qemu 0009:01:00.0
+	assert_checks gh200-boot 0
 }
 
 @test "a GeForce card with four functions, nothing configured, plugged in" {
@@ -76,6 +106,8 @@ configure() {
 	assert_explains geforce-hotplug --event=hotplug 01:00.0 01:00.1 01:00.2 01:00.3
 	have_events hotplug
 	assert_lists geforce-hotplug
+	assert_args geforce-libvirt.args --vmm=libvirt 01:00.0
+	assert_checks geforce-hotplug 0
 }
 
 @test "a GeForce card with four functions, as its listing has it, at boot and at udevadm trigger" {
@@ -91,6 +123,10 @@ configure() {
 	load_machine geforce-switch --cold
 	have_events coldplug
 	assert_lists geforce-switch
+	# The name of a slot, as it is printed, and all three in one set.
+	nvfio list -rno bdf,role
+	# shellcheck disable=SC2046 # addresses
+	assert_args geforce-switch.args --vmm=qemu $(awk '$2 == "gpu" { print $1 }' <<<"$output")
 }
 
 @test "an A40 with VFs that is no vGPU host: its VFs go to VFIO" {
@@ -99,6 +135,8 @@ configure() {
 	assert_explains a40-vf --event=hotplug 51:00.0 51:00.4
 	have_events hotplug "${nvidia_functions[@]:1}"
 	assert_lists a40-vf
+	assert_args a40-vf.args --vmm=qemu 51:00.4 51:00.5
+	assert_checks a40-vf 0
 }
 
 @test "an A40 with VFs on a vGPU host: all stay, unless its VFs are named" {
