@@ -78,7 +78,7 @@ static int add_group(struct targets *t, const struct pci_function *f, const stru
 	const struct dirent *de;
 	int r = 0;
 
-	while (r == 0 && dir && (de = readdir(dir))) {
+	while (r == 0 && dir && (errno = 0, de = readdir(dir))) {
 		_cleanup_pci_ struct pci_function m = { .dirfd = -1 };
 		const char *attr;
 		bool nvidia;
@@ -91,7 +91,8 @@ static int add_group(struct targets *t, const struct pci_function *f, const stru
 		if (r == 0)
 			r = add_card(t, &m, true);
 	}
-	return r;
+	/* Half a list is none; what is in no group has one of its own. */
+	return r < 0 || errno == ENOENT ? r : -errno;
 }
 
 static int add_named(struct targets *t, const char *bdf, const struct target_query *q)
@@ -123,7 +124,7 @@ static int add_all(struct targets *t, bool taken)
 
 	if (!dir)
 		return -errno;
-	while (r == 0 && (de = readdir(dir))) {
+	while (r == 0 && (errno = 0, de = readdir(dir))) {
 		_cleanup_pci_ struct pci_function f = { .dirfd = -1 };
 		const char *attr;
 
@@ -132,7 +133,7 @@ static int add_all(struct targets *t, bool taken)
 		if (f.ids.vendor == PCI_VENDOR_NVIDIA || (taken && is_taken(&f)))
 			r = add(t, de->d_name, false, false);
 	}
-	return r;
+	return r < 0 ? r : -errno;
 }
 
 static bool is_foreign(const char *bdf)

@@ -90,6 +90,17 @@ vm_uses_group() {
 	assert_on_vfio $SND
 }
 
+@test "half a list of functions or of a group's members is none: nothing is done" {
+	add_card 0000:01:00 --native
+	FAKE_FAIL=list:bus/pci/devices:EIO nvfio bind --all
+	assert_status 1
+	[[ $log == *'could not be listed: Input/output error'* ]] || explain "it does not say so"
+	FAKE_FAIL=list:iommu_groups/1/devices:EIO nvfio bind --group $GPU
+	assert_status 1
+	[[ $log == *'could not be listed: Input/output error'* ]] || explain "it does not say so"
+	[[ -z $(writes) ]] || explain "something was written"
+}
+
 @test "bind --all names nobody: what is configured native is left, and that is no error" {
 	add_card 0000:01:00 --native
 	set_config <<<$'[policy]\ngpu = native'
