@@ -196,7 +196,7 @@ static int check_group(const struct vm *vm, const struct vm_function *f)
 		say_error("no-group", f->name, "it is in no IOMMU group that isolates anything");
 		return EXIT_CODE_FAILED;
 	}
-	while ((de = readdir(dir))) {
+	while (errno = 0, (de = readdir(dir))) {
 		_cleanup_pci_ struct pci_function member = { .dirfd = -1 };
 		const char *attr;
 
@@ -207,7 +207,10 @@ static int check_group(const struct vm *vm, const struct vm_function *f)
 			  member.driver);
 		code = EXIT_CODE_FAILED;
 	}
-	return code;
+	if (!errno)
+		return code;
+	say_error("group", f->name, "the members of its IOMMU group %s could not be listed: %s", f->group, strerror(errno));
+	return EXIT_CODE_FAILED;
 }
 
 static int compare_functions(const void *a, const void *b)

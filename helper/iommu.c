@@ -49,7 +49,7 @@ int iommu_viability(const struct pci_function *f, const struct setting *siblings
 
 	if (!dir)
 		return -errno;
-	while ((de = readdir(dir))) {
+	while (errno = 0, (de = readdir(dir))) {
 		_cleanup_pci_ struct pci_function member = { .dirfd = -1 };
 		const char *attr;
 
@@ -61,6 +61,8 @@ int iommu_viability(const struct pci_function *f, const struct setting *siblings
 		v.viable = false;
 		add_blocker(&v, &member);
 	}
+	if (errno)
+		return -errno;
 	*ret = v;
 	return 0;
 }

@@ -543,6 +543,12 @@ assert_libvirt_takes_it() {
 	assert_error 1 '0000:41:00.1: it is being acted on right now'
 }
 
+@test "half a list of a group's members is none" {
+	vfio_card 0000:41:00
+	FAKE_FAIL=list:iommu_groups/1/devices:EIO nvfio args --vmm=qemu 41:00.0
+	assert_error 1 '0000:41:00.0: the members of its IOMMU group 1 could not be listed: Input/output error'
+}
+
 @test "a group that is not viable: the member is named" {
 	vfio_card 0000:41:00
 	add_driver nvme nvme
