@@ -5,6 +5,8 @@
 #include "verbs.h"
 
 #include <ctype.h>
+#include "exit-code.h"
+#include "say.h"
 
 static bool is_hex(const char *s, size_t len)
 {
@@ -40,20 +42,21 @@ static void complain(const char *text, char *why, size_t size)
 		snprintf(why, size, "function '%s' is not 0 to 7", dot + 1);
 }
 
-int address_parse(const char *text, char bdf[static BDF_SIZE], char *why, size_t size)
+int address_parse(const char *text, char bdf[static BDF_SIZE])
 {
 	const char *first = strchr(text, ':');
-	char full[64];
+	char full[64], why[160];
 	struct bdf parsed;
 
 	/* "41:00.0", as lspci prints it. */
 	snprintf(full, sizeof(full), "%s%.50s", first && !strchr(first + 1, ':') ? "0000:" : "", text);
 	if (strlen(text) > 50 || pci_parse_bdf(full, &parsed) < 0) {
-		complain(full, why, size);
-		return -EINVAL;
+		complain(full, why, sizeof(why));
+		say_error("bad-address", text, "not the address of a PCI function: %s", why);
+		return EXIT_CODE_USAGE;
 	}
 	pci_format_bdf(&parsed, bdf);
-	return 0;
+	return EXIT_CODE_OK;
 }
 
 static const struct {

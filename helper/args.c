@@ -300,21 +300,19 @@ static int print(struct vm *vm, bool json)
 int verb_args(const struct options *opt, char **bdfs, int n)
 {
 	struct vm vm = { .vmm = opt->vmm, .iommufd = opt->iommufd };
-	char bdf[BDF_SIZE], why[160];
+	char bdf[BDF_SIZE];
 	int i, code, worst;
 	size_t f;
 
 	for (i = 0; i < n; i++) {
-		if (address_parse(bdfs[i], bdf, why, sizeof(why)) < 0) {
-			say_error("bad-address", bdfs[i], "not the address of a PCI function: %s", why);
+		if (address_parse(bdfs[i], bdf) != EXIT_CODE_OK)
 			return EXIT_CODE_USAGE;
-		}
 	}
 	worst = config_readable();
 	if (worst != EXIT_CODE_OK)
 		return worst;
 	for (i = 0; i < n; i++) {
-		if (address_parse(bdfs[i], bdf, why, sizeof(why)) < 0)
+		if (address_parse(bdfs[i], bdf) != EXIT_CODE_OK)
 			continue;
 		code = add_card(&vm, bdf);
 		worst = code > worst ? code : worst;

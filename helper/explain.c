@@ -209,15 +209,13 @@ static int explain(struct json *json, const char *bdf, enum event_kind event, bo
 int verb_explain(const struct options *opt, char **bdfs, int n)
 {
 	struct json writer = { .to = stdout }, *json = opt->json ? &writer : NULL;
-	char bdf[BDF_SIZE], why[160];
+	char bdf[BDF_SIZE];
 	int i, worst, off;
 
 	/* All of them before the first is looked at: a mistyped command does nothing. */
 	for (i = 0; i < n; i++) {
-		if (address_parse(bdfs[i], bdf, why, sizeof(why)) < 0) {
-			say_error("bad-address", bdfs[i], "not the address of a PCI function: %s", why);
+		if (address_parse(bdfs[i], bdf) != EXIT_CODE_OK)
 			return EXIT_CODE_USAGE;
-		}
 	}
 	worst = config_readable();
 	if (worst != EXIT_CODE_OK)
@@ -232,7 +230,7 @@ int verb_explain(const struct options *opt, char **bdfs, int n)
 	for (i = 0; i < n; i++) {
 		int code;
 
-		if (address_parse(bdfs[i], bdf, why, sizeof(why)) < 0)
+		if (address_parse(bdfs[i], bdf) != EXIT_CODE_OK)
 			continue;
 		if (i > 0 && !json)
 			putchar('\n');

@@ -53,7 +53,6 @@ static bool may_act(void)
 static int parse_addresses(const struct options *opt, char **words, int n, struct target_query *query)
 {
 	size_t count = (size_t)n + opt->n_device_ids, i;
-	char why[160];
 
 	query->bdfs = calloc(count + 1, sizeof(*query->bdfs));
 	for (i = 0; query->bdfs && i < count; i++) {
@@ -63,10 +62,8 @@ static int parse_addresses(const struct options *opt, char **words, int n, struc
 		if (!query->bdfs[i])
 			break;
 		query->n = i + 1;
-		if (address_parse(text, query->bdfs[i], why, sizeof(why)) < 0) {
-			say_error("bad-address", text, "not the address of a PCI function: %s", why);
+		if (address_parse(text, query->bdfs[i]) != EXIT_CODE_OK)
 			return EXIT_CODE_USAGE;
-		}
 	}
 	if (query->n < count) {
 		say_error("failed", NULL, "out of memory");

@@ -44,10 +44,10 @@ int event_find(const char *word, enum event_kind *ret) _must_check_;
 const char *event_word(enum event_kind event);
 
 /*
- * An address as typed: as sysfs spells it, or without its domain, which then is 0000. 0; -EINVAL with what is wrong with
- * which part in why.
+ * An address as typed: as sysfs spells it, or without its domain, which then is 0000. EXIT_CODE_OK; EXIT_CODE_USAGE after
+ * it was said what is wrong with which part.
  */
-int address_parse(const char *text, char bdf[static BDF_SIZE], char *why, size_t size) _must_check_;
+int address_parse(const char *text, char bdf[static BDF_SIZE]) _must_check_;
 
 /*
  * Whether the configuration can be read by this user at all. EXIT_CODE_OK, also where it does not parse, which is
