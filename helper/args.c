@@ -215,11 +215,9 @@ static int check_group(const struct vm *vm, const struct vm_function *f)
 
 static int compare_functions(const void *a, const void *b)
 {
-	const struct bdf *x = &((const struct vm_function *)a)->bdf, *y = &((const struct vm_function *)b)->bdf;
+	const struct vm_function *x = a, *y = b;
 
-	if (x->domain != y->domain)
-		return x->domain < y->domain ? -1 : 1;
-	return ((int)x->bus << 8 | x->slot << 3 | x->function) - ((int)y->bus << 8 | y->slot << 3 | y->function);
+	return column_compare(COLUMN_BDF, x->name, y->name);
 }
 
 /* Numbers the cards, and their functions as they are on the host but for a first one that is not 0. */

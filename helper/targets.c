@@ -4,6 +4,7 @@
  */
 #include "targets.h"
 
+#include "columns.h"
 #include "iommu.h"
 #include "policy.h"
 #include "siblings.h"
@@ -147,13 +148,10 @@ static bool is_foreign(const char *bdf)
 static int compare(const void *a, const void *b)
 {
 	const struct target *x = a, *y = b;
-	struct bdf p = { 0 }, q = { 0 };
 
 	if (x->foreign != y->foreign)
 		return x->foreign ? 1 : -1;
-	if (pci_parse_bdf(x->bdf, &p) < 0 || pci_parse_bdf(y->bdf, &q) < 0)
-		return strcmp(x->bdf, y->bdf);
-	return p.domain != q.domain ? (p.domain < q.domain ? -1 : 1) : strcmp(strchr(x->bdf, ':'), strchr(y->bdf, ':'));
+	return column_compare(COLUMN_BDF, x->bdf, y->bdf);
 }
 
 int targets_find(struct targets *ret, const struct target_query *q)
