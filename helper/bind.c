@@ -138,6 +138,11 @@ static int look_again(struct act *a)
 		snprintf(res->message, sizeof(res->message), "left: %s (%s)", policy_reason_text(REASON_OVERRIDE), a->current);
 		return 1;
 	}
+	/* Before the last look: a card that is probed to its end has nodes that somebody may open. */
+	a->result.step = "await-probe";
+	r = steps_await_probe(&s->fn, a->deadline);
+	if (r < 0)
+		return r;
 	a->result.step = "look-again";
 	r = pci_refresh(&s->fn);
 	if (r < 0)
@@ -262,7 +267,10 @@ static int take(struct act *a)
 		if (r != -EEXIST)
 			return r;
 		/* A native driver was quicker than the override; it may be in use by now. */
-		r = judge_again(a->j);
+		a->result.step = "await-probe";
+		r = steps_await_probe(fn, a->deadline);
+		if (r == 0)
+			r = judge_again(a->j);
 		if (r < 0)
 			return r;
 		if (a->j->verdict.code != VERDICT_BIND || lock_unbind(a) != 0)

@@ -45,6 +45,61 @@ static int write_driver(const struct pci_function *fn, const char *driver, const
 	return write_name(fn, dir, attr);
 }
 
+#define PROBE_MS 5000
+
+/* 1: there is a sound card with its control device; 0; -errno. */
+static int has_sound_card(const struct pci_function *fn)
+{
+	_cleanup_dir_ DIR *dir = sysfs_list(fn->dirfd, "sound");
+	struct dirent *e;
+	char control[64];
+	int r;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (errno = 0, (e = readdir(dir))) {
+		if (!startswith(e->d_name, "card"))
+			continue;
+		snprintf(control, sizeof(control), "%.24s/controlC%.24s", e->d_name, e->d_name + strlen("card"));
+		r = sysfs_has(dirfd(dir), control);
+		if (r != 0)
+			return r;
+	}
+	return -errno;
+}
+
+/* 1: it is another driver's by now, or it has probed to the end; 0; -errno. */
+static int probe_is_over(struct pci_function *fn)
+{
+	int r = pci_refresh(fn);
+
+	if (r < 0)
+		return r;
+	return streq(fn->driver, "snd_hda_intel") ? has_sound_card(fn) : 1;
+}
+
+int steps_await_probe(struct pci_function *fn, int64_t deadline)
+{
+	_cleanup_close_ int events = -1;
+	int64_t now = now_ms(), end = now + (deadline - now) / 2;
+	int r = probe_is_over(fn);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (end > now + PROBE_MS)
+		end = now + PROBE_MS;
+	events = uevent_listen();
+	if (events < 0)
+		return events;
+	/* Whatever the kernel reports, its own sound card included, is a reason to look. */
+	while ((r = probe_is_over(fn)) == 0 && (now = now_ms()) < end) {
+		r = uevent_wait_any(events, (int)(end - now));
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : 0;
+}
+
 int steps_unbind(struct pci_function *fn, const char *driver)
 {
 	int r = write_driver(fn, driver, "unbind");

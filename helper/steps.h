@@ -16,6 +16,16 @@ int steps_read_override(const struct pci_function *fn, char *buf, size_t size) _
 int steps_write_override(const struct pci_function *fn, const char *driver) _must_check_;
 
 /*
+ * Waits until snd_hda_intel has probed the function to its end, which it does in a work item after it was bound; any other
+ * driver is done when it is bound. Its remove() gives up the device lock while it waits for that work (azx_remove() in
+ * sound/pci/hda/hda_intel.c): who unbinds or ejects the function then releases it a second time, and the kernel dies of it.
+ * It is over when the control device of its sound card is there, the last one registered (SNDRV_DEV_CONTROL in
+ * include/sound/core.h). A probe that fails leaves no sign: the wait ends after half of the time until deadline (now_ms()
+ * time), at most 5 s. 0, also when time is over; -ENODEV if the function is gone; -errno.
+ */
+int steps_await_probe(struct pci_function *fn, int64_t deadline) _must_check_;
+
+/*
  * Unbinds from exactly this driver. 0, also if the function was not bound to it any more; -ENODEV if the function is
  * gone; -errno.
  */

@@ -120,6 +120,18 @@ int uevent_wait(int fd, const char *bdf, int timeout_ms)
 	}
 }
 
+int uevent_wait_any(int fd, int timeout_ms)
+{
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	if (poll(&pfd, 1, timeout_ms > 0 ? timeout_ms : 0) < 0 && errno != EINTR)
+		return -errno;
+	if (recv(fd, &byte, sizeof(byte), MSG_DONTWAIT) < 0 && errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+		return -errno;
+	return 0;
+}
+
 static int ask_for(int dirfd, const char *action, const char *arguments)
 {
 	uint8_t u[16];

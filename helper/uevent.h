@@ -24,6 +24,9 @@ enum uevent_seen {
  */
 int uevent_wait(int fd, const char *bdf, int timeout_ms) _must_check_;
 
+/* Waits up to timeout_ms for any uevent, and takes one. 0, also when time is over or events were lost; -errno. */
+int uevent_wait_any(int fd, int timeout_ms) _must_check_;
+
 /*
  * Parses one message of the kernel's multicast group. An enum uevent_seen for that BDF; UEVENT_NONE for anything else,
  * synthetic events (SYNTH_UUID) included. Pure.

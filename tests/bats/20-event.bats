@@ -437,6 +437,17 @@ untouched_when() {
 	[[ -z $(uevents) ]] || explain "an event was sent"
 }
 
+@test "a companion whose sound card never comes is taken when it was waited for" {
+	add_card 0000:01:00
+	bind_natively $SND snd_hda_intel
+	rm -r "$(device_dir $SND)/sound"
+	set_config <<<$'[policy]\ntimeout = 1s'
+	hotplug $GPU
+	follow_up $SND
+	assert_state bound
+	assert_on_vfio $SND
+}
+
 @test "companions are not touched where function 0 is not taken" {
 	add_card 0000:01:00
 	set_config <<<"[device $GPU]"$'\ngpu = native'

@@ -240,6 +240,8 @@ bind_natively() {
 	dev=$(device_dir "$1") rel=${dev#"$TREE"/sys/} slashes=${rel//[^\/]/}
 	ln -s "$(up $((${#slashes} + 1)))bus/pci/drivers/$2" "$dev/driver"
 	ln -s "../../../../$rel" "$TREE/sys/bus/pci/drivers/$2/$1"
+	# It has probed to its end when its sound card has a control device.
+	[[ $2 != snd_hda_intel ]] || mkdir -p "$dev/sound/card0/controlC0"
 }
 
 # put_on_vfio BDF [DRIVER]: as it is when somebody else has bound it to a VFIO driver.

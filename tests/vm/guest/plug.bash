@@ -55,13 +55,15 @@ qmp_relay()
 
 # --- addresses ---------------------------------------------------------------
 
-# bus_of PORT: bus number below root port 1..6, s (the SR-IOV port), or a, b, c (behind switches), in hex.
+# bus_of PORT: bus number below root port 1..6, s (the SR-IOV port), h (where a card is from power-on), or a, b, c (behind
+# switches), in hex.
 bus_of()
 {
 	local number port=$SYS/0000:00:1$1.0
 
 	case $1 in
 	s) port=$SYS/0000:00:18.0 ;;
+	h) port=$SYS/0000:00:1b.0 ;;
 	a) port=$(echo "$SYS"/0000:00:19.0/*:00.0/*:01.0) ;;
 	b) port=$(echo "$SYS"/0000:00:19.0/*:00.0/*:02.0) ;;
 	c) port=$(echo "$SYS"/0000:00:1a.0/*:00.0/*:01.0) ;;
