@@ -30,13 +30,18 @@ static void show_record(struct json *json, const struct pci_function *fn, const 
 	show_write(json, path, what);
 }
 
-/* "" is how an override is cleared. */
-static void show_override(struct json *json, const struct pci_function *fn, const char *driver)
+static void show_attribute(struct json *json, const struct pci_function *fn, const char *attr, const char *value)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", fn->name);
-	show_write(json, path, driver[0] ? driver : "newline");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", fn->name, attr);
+	show_write(json, path, value);
+}
+
+/* "" is how an override is cleared. */
+static void show_override(struct json *json, const struct pci_function *fn, const char *driver)
+{
+	show_attribute(json, fn, "driver_override", driver[0] ? driver : "newline");
 }
 
 static void show_driver(struct json *json, const struct pci_function *fn, const char *driver, const char *attr)
@@ -70,6 +75,8 @@ void plan_bind(struct json *json, const struct judgement *j, const char *driver)
 		show_write(json, path, "1");
 	if (!j->self.facts.override || !streq(j->self.facts.override, driver))
 		show_override(json, fn, driver);
+	if (streq(fn->driver, "snd_hda_intel"))
+		show_attribute(json, fn, "power/control", "on");
 	if (fn->driver[0])
 		show_driver(json, fn, fn->driver, "unbind");
 	show_driver(json, fn, driver, "bind");
@@ -83,7 +90,6 @@ void plan_release(struct json *json, const struct judgement *j, const char *to)
 	const struct pci_function *fn = &j->self.fn;
 	const struct record *rec = &j->self.record;
 	const char *driver = to ? to : rec->driver;
-	char path[PATH_MAX];
 
 	show_record(json, fn, "that it is released, and what is given back");
 	if (fn->on_vfio)
@@ -94,6 +100,6 @@ void plan_release(struct json *json, const struct judgement *j, const char *to)
 	else if (fn->on_vfio || !fn->driver[0])
 		show_write(json, "/sys/bus/pci/drivers_probe", fn->name);
 	show_record(json, fn, "that it is released");
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/uevent", fn->name);
-	show_write(json, path, driver[0] ? "change UUID NVFIO=1" : "change UUID NVFIO=1, or add UUID if no driver took it");
+	show_attribute(json, fn, "uevent",
+		       driver[0] ? "change UUID NVFIO=1" : "change UUID NVFIO=1, or add UUID if no driver took it");
 }

@@ -100,10 +100,33 @@ int steps_await_probe(struct pci_function *fn, int64_t deadline)
 	return r < 0 ? r : 0;
 }
 
+/*
+ * What the kernel does between taking the device lock and calling snd_hda_intel's remove(), which gives it up, is short for
+ * a function that is awake and stays so. Otherwise it wakes and suspends it there (__device_release_driver() in
+ * drivers/base/dd.c), tens of milliseconds for an eject to come and wait for the lock. azx_free() leaves "on" behind, too.
+ */
+static void keep_awake(const struct pci_function *fn)
+{
+	/* Where that fails the unbind is as right as ever. */
+	if (sysfs_write(fn->dirfd, "power/control", "on") < 0)
+		return;
+}
+
 int steps_unbind(struct pci_function *fn, const char *driver)
 {
-	int r = write_driver(fn, driver, "unbind");
-	int gone = pci_refresh(fn);
+	char from[DRIVER_NAME_SIZE];
+	int r, gone;
+
+	/* `driver` may be fn->driver itself. */
+	snprintf(from, sizeof(from), "%s", driver);
+	if (streq(from, "snd_hda_intel"))
+		keep_awake(fn);
+	/* The link goes before remove() is called: without it an eject, or somebody else, is at it. */
+	r = pci_refresh(fn);
+	if (r < 0 || !streq(fn->driver, from))
+		return r;
+	r = write_driver(fn, from, "unbind");
+	gone = pci_refresh(fn);
 
 	if (gone < 0)
 		return gone;

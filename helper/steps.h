@@ -26,8 +26,8 @@ int steps_write_override(const struct pci_function *fn, const char *driver) _mus
 int steps_await_probe(struct pci_function *fn, int64_t deadline) _must_check_;
 
 /*
- * Unbinds from exactly this driver. 0, also if the function was not bound to it any more; -ENODEV if the function is
- * gone; -errno.
+ * Unbinds from exactly this driver; snd_hda_intel's function is kept from runtime suspend before. 0, also if the function was
+ * not bound to it any more; -ENODEV if the function is gone; -errno.
  */
 int steps_unbind(struct pci_function *fn, const char *driver) _must_check_;
 

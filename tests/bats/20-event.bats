@@ -433,7 +433,7 @@ untouched_when() {
 	follow_up $SND
 	assert_state bound
 	assert_on_vfio $SND
-	assert_writes "$SND/driver_override vfio-pci" "snd_hda_intel/unbind $SND" "vfio-pci/bind $SND"
+	assert_writes "$SND/driver_override vfio-pci" "$SND/power/control on" "snd_hda_intel/unbind $SND" "vfio-pci/bind $SND"
 	[[ -z $(uevents) ]] || explain "an event was sent"
 }
 

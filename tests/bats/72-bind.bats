@@ -62,7 +62,7 @@ vm_uses_group() {
 		$USB: bound to vfio-pci, was on xhci_hcd (nobody uses it)
 	EOF
 	assert_writes "$GPU/driver_override vfio-pci" "nvidia/unbind $GPU" "vfio-pci/bind $GPU" \
-		"$SND/driver_override vfio-pci" "snd_hda_intel/unbind $SND" "vfio-pci/bind $SND" \
+		"$SND/driver_override vfio-pci" "$SND/power/control on" "snd_hda_intel/unbind $SND" "vfio-pci/bind $SND" \
 		"$USB/driver_override vfio-pci" "xhci_hcd/unbind $USB" "vfio-pci/bind $USB"
 	[[ $(record_of $GPU state) == bound && $(record_of $GPU driver) == nvidia ]]
 	[[ -z $(complaints) ]] || explain "it said something"

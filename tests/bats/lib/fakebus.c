@@ -382,6 +382,17 @@ static int write_bool(const char *path, const char *value)
 	return fake_store(fake_path(full, "%s", path), on ? "1\n" : "0\n");
 }
 
+/* control_store() in drivers/base/power/sysfs.c. */
+static int write_power_control(const char *path, const char *value)
+{
+	char full[PATH_MAX];
+	bool on = strcmp(value, "on") == 0;
+
+	if (!on && strcmp(value, "auto") != 0)
+		return -EINVAL;
+	return fake_store(fake_path(full, "%s", path), on ? "on\n" : "auto\n");
+}
+
 bool bus_blocks_itself(const char *path)
 {
 	const char *name = base_name(path);
@@ -413,6 +424,8 @@ ssize_t bus_write(const char *path, const char *value, size_t len)
 			r = write_uevent(path, text);
 		else if (strcmp(name, "sriov_drivers_autoprobe") == 0)
 			r = write_bool(path, text);
+		else if (strcmp(name, "control") == 0)
+			r = write_power_control(path, text);
 		else
 			r = -EIO; /* an attribute without store() */
 	}

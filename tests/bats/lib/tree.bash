@@ -240,8 +240,11 @@ bind_natively() {
 	dev=$(device_dir "$1") rel=${dev#"$TREE"/sys/} slashes=${rel//[^\/]/}
 	ln -s "$(up $((${#slashes} + 1)))bus/pci/drivers/$2" "$dev/driver"
 	ln -s "../../../../$rel" "$TREE/sys/bus/pci/drivers/$2/$1"
-	# It has probed to its end when its sound card has a control device.
-	[[ $2 != snd_hda_intel ]] || mkdir -p "$dev/sound/card0/controlC0"
+	# It has probed to its end when its sound card has a control device, and lets the function suspend then.
+	if [[ $2 == snd_hda_intel ]]; then
+		mkdir -p "$dev/sound/card0/controlC0" "$dev/power"
+		printf 'auto\n' >"$dev/power/control"
+	fi
 }
 
 # put_on_vfio BDF [DRIVER]: as it is when somebody else has bound it to a VFIO driver.
@@ -489,7 +492,7 @@ on_vfio() {
 # "0000:01:00.0/driver_override<TAB>vfio-pci", "vfio-pci/bind<TAB>0000:01:00.0".
 writes() {
 	[[ -e $TREE/.fake_writes ]] || return 0
-	sed -E 's,^sys/devices/([^\t]*/)?([^/\t]+/[^/\t]+)\t,\2\t,; s,^sys/bus/pci/(drivers/)?,,' "$TREE/.fake_writes"
+	sed -E 's,^sys/devices/([^\t]*/)?([^/\t]+:[^/\t]+/[^\t]+)\t,\2\t,; s,^sys/bus/pci/(drivers/)?,,' "$TREE/.fake_writes"
 }
 
 # The accepted uevent requests, "BDF ACTION ...".
