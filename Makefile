@@ -5,6 +5,7 @@
 # make soak       the long forms: every fault, 200 hotplugs in a storm, every kill point; an hour and more
 # make demo       the main job, in a VM: no GPU and no KVM needed
 # make vm-shell   a shell in that VM
+# make dist       the source tarball; make deb, rpm, arch: packages; make check-packages (packaging/packaging.mk)
 # make install    DESTDIR= PREFIX=/usr UDEVDIR=$(PREFIX)/lib/udev; make uninstall takes the same. nvfio.conf(5) is read
 #                 from /usr/lib/nvfio and /etc whatever PREFIX is
 #
@@ -137,6 +138,7 @@ uninstall:
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)
 
 include tests/tests.mk
+include packaging/packaging.mk
 
 .PHONY: clean
 clean:

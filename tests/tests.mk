@@ -7,8 +7,10 @@ SAN  := $(BUILD)/asan
 ANALYZE_FLAGS := -std=gnu11 -D_GNU_SOURCE -DNVFIO_VERSION=\"$(VERSION)\"
 # Trees are copied for each operation of a run; bats runs as many files' tests at once as there are CPUs.
 BATS := TMPDIR=$(if $(wildcard /dev/shm),/dev/shm,/tmp) bats --jobs $(shell nproc)
-SCRIPTS = .ci/run $(shell grep -lrE --include='*' '^.!/(bin/bash|usr/bin/env bats)' tests --exclude-dir=out) \
-	$(wildcard tests/bats/lib/*.bash tests/vm/guest/*.bash)
+SCRIPTS = .ci/run packaging/dist $(wildcard packaging/build-*) \
+	$(shell grep -lrE --include='*' '^.!/(bin/bash|usr/bin/env bats)' tests --exclude-dir=out) \
+	$(wildcard tests/bats/lib/*.bash tests/packages/lib/*.bash tests/vm/guest/*.bash) \
+	$(wildcard packaging/debian/*.post* packaging/debian/tests/installed packaging/debian/tests/unit)
 
 .PHONY: check check-unit check-tree check-rules check-vm lint analyze
 check: lint analyze check-unit check-tree check-rules fuzz-short check-vm
@@ -47,6 +49,12 @@ check-unit: unit-programs
 	$(Q)set -e; for t in $(UNIT); do echo "# $$t (sanitizers)"; $(SAN)/unit/$$t; done
 	$(Q)set -e; for t in $(UNIT); do echo "# $$t (valgrind)"; \
 		valgrind -q --error-exitcode=99 --leak-check=full --child-silent-after-fork=yes $(BUILD)/unit/$$t; done
+
+# What a package runs while it is built: as any user, without other tools. The others change their user or look into /proc.
+AS_ROOT := critical-test holders-test privilege-test uevent-test
+.PHONY: check-unprivileged
+check-unprivileged: unit-programs
+	$(Q)set -e; for t in $(filter-out $(AS_ROOT),$(UNIT)); do echo "# $$t"; $(BUILD)/unit/$$t; done
 
 # The helper, built with the sanitizers, on a fake tree with a fake kernel under it; its arguments under valgrind, too.
 check-tree: all

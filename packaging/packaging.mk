@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make dist               build/dist/nvfio-VERSION.tar.gz of the commit that is checked out
+# make deb, rpm, arch     packages of that commit, in build/deb, build/rpm, build/arch
+# make check-packages     builds all of them, and looks at what they are (docs/PACKAGING.md)
+
+DIST := $(BUILD)/dist/nvfio-$(VERSION).tar.gz
+
+.PHONY: dist deb rpm arch check-packages
+dist:
+	packaging/dist $(DIST)
+
+deb rpm arch: dist
+	packaging/build-$@ $(DIST) $(BUILD)/$@
+
+# Not part of check: minutes, and the package tools of three distributions.
+check-packages:
+	bats tests/packages
