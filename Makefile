@@ -20,6 +20,9 @@ DOCDIR  ?= $(PREFIX)/share/doc/nvfio
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+INITRAMFSDIR ?= $(PREFIX)/share/initramfs-tools/hooks
+DRACUTDIR    ?= $(PREFIX)/lib/dracut/modules.d/90nvfio
+INITCPIODIR  ?= $(PREFIX)/lib/initcpio/install
 BUILD   ?= build
 VERSION := $(shell cat VERSION)
 
@@ -102,6 +105,15 @@ $(BUILD)/completions/%: completions/%.in completions/words.awk
 	@echo "  GEN   $@"
 	$(Q)sed -e '/^@WORDS@$$/{r completions/words.awk' -e 'd}' $< >$@
 
+# What an initramfs needs, and a hook for each generator: all of them, whichever is there. One that is not does not mind.
+HOOKS := initramfs-files initramfs-tools/nvfio dracut/module-setup.sh mkinitcpio/nvfio
+all: $(HOOKS:%=$(BUILD)/packaging/%)
+
+$(BUILD)/packaging/%: packaging/%.in Makefile
+	@mkdir -p $(@D)
+	@echo "  GEN   $@"
+	$(Q)sed -e 's|@UDEVDIR@|$(UDEVDIR)|g' -e 's|@LIBDIR@|$(LIBDIR)|g' $< >$@
+
 # Man pages need scdoc; without it everything else is built and installed.
 SCDOC := $(shell command -v scdoc)
 ifneq ($(SCDOC),)
@@ -125,6 +137,10 @@ install: all
 	$(INSTALL) -D -m 644 $(BUILD)/completions/nvfio.fish $(DESTDIR)$(FISHDIR)/nvfio.fish
 	$(foreach file,$(RULES),$(INSTALL) -D -m 644 $(BUILD)/$(file) $(DESTDIR)$(UDEVDIR)/rules.d/$(file) &&) :
 	$(INSTALL) -D -m 644 conf/nvfio.conf $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
+	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-files $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files
+	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-tools/nvfio $(DESTDIR)$(INITRAMFSDIR)/nvfio
+	$(INSTALL) -D -m 755 $(BUILD)/packaging/dracut/module-setup.sh $(DESTDIR)$(DRACUTDIR)/module-setup.sh
+	$(INSTALL) -D -m 644 $(BUILD)/packaging/mkinitcpio/nvfio $(DESTDIR)$(INITCPIODIR)/nvfio
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples conf/examples/*
 ifneq ($(SCDOC),)
 	$(foreach page,$(MAN),$(INSTALL) -D -m 644 $(BUILD)/$(page) $(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page) &&) :
@@ -133,9 +149,11 @@ endif
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/nvfio $(DESTDIR)$(BASHDIR)/nvfio $(DESTDIR)$(ZSHDIR)/_nvfio $(DESTDIR)$(FISHDIR)/nvfio.fish
 	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(RULES:%=$(DESTDIR)$(UDEVDIR)/rules.d/%) $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
+	rm -f $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files $(DESTDIR)$(INITRAMFSDIR)/nvfio $(DESTDIR)$(DRACUTDIR)/module-setup.sh \
+		$(DESTDIR)$(INITCPIODIR)/nvfio
 	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page))
 	rm -f $(patsubst conf/%,$(DESTDIR)$(DOCDIR)/%,$(wildcard conf/examples/*))
-	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)
+	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio $(DESTDIR)$(DRACUTDIR) $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)
 
 include tests/tests.mk
 include packaging/packaging.mk
