@@ -20,7 +20,7 @@ DOCDIR  ?= $(PREFIX)/share/doc/nvfio
 BASHDIR ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
-INITRAMFSDIR ?= $(PREFIX)/share/initramfs-tools/hooks
+INITRAMFSDIR ?= $(PREFIX)/share/initramfs-tools
 DRACUTDIR    ?= $(PREFIX)/lib/dracut/modules.d/90nvfio
 INITCPIODIR  ?= $(PREFIX)/lib/initcpio/install
 BUILD   ?= build
@@ -138,7 +138,8 @@ install: all
 	$(foreach file,$(RULES),$(INSTALL) -D -m 644 $(BUILD)/$(file) $(DESTDIR)$(UDEVDIR)/rules.d/$(file) &&) :
 	$(INSTALL) -D -m 644 conf/nvfio.conf $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
 	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-files $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files
-	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-tools/nvfio $(DESTDIR)$(INITRAMFSDIR)/nvfio
+	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-tools/nvfio $(DESTDIR)$(INITRAMFSDIR)/hooks/nvfio
+	$(INSTALL) -D -m 755 packaging/initramfs-tools/init-top $(DESTDIR)$(INITRAMFSDIR)/scripts/init-top/nvfio
 	$(INSTALL) -D -m 755 $(BUILD)/packaging/dracut/module-setup.sh $(DESTDIR)$(DRACUTDIR)/module-setup.sh
 	$(INSTALL) -D -m 644 $(BUILD)/packaging/mkinitcpio/nvfio $(DESTDIR)$(INITCPIODIR)/nvfio
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples conf/examples/*
@@ -149,8 +150,8 @@ endif
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/nvfio $(DESTDIR)$(BASHDIR)/nvfio $(DESTDIR)$(ZSHDIR)/_nvfio $(DESTDIR)$(FISHDIR)/nvfio.fish
 	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(RULES:%=$(DESTDIR)$(UDEVDIR)/rules.d/%) $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
-	rm -f $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files $(DESTDIR)$(INITRAMFSDIR)/nvfio $(DESTDIR)$(DRACUTDIR)/module-setup.sh \
-		$(DESTDIR)$(INITCPIODIR)/nvfio
+	rm -f $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files $(DESTDIR)$(INITRAMFSDIR)/hooks/nvfio \
+		$(DESTDIR)$(INITRAMFSDIR)/scripts/init-top/nvfio $(DESTDIR)$(DRACUTDIR)/module-setup.sh $(DESTDIR)$(INITCPIODIR)/nvfio
 	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page))
 	rm -f $(patsubst conf/%,$(DESTDIR)$(DOCDIR)/%,$(wildcard conf/examples/*))
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio $(DESTDIR)$(DRACUTDIR) $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)

@@ -11,7 +11,8 @@ SCRIPTS = .ci/run packaging/dist $(wildcard packaging/build-*) \
 	$(shell grep -lrE --include='*' '^.!/(bin/bash|usr/bin/env bats)' tests --exclude-dir=out) \
 	$(wildcard tests/bats/lib/*.bash tests/packages/lib/*.bash tests/vm/guest/*.bash) \
 	$(wildcard packaging/debian/*.post* packaging/debian/tests/installed packaging/debian/tests/unit) \
-	$(wildcard packaging/initramfs-files.in packaging/initramfs-tools/*.in packaging/dracut/*.in packaging/mkinitcpio/*.in)
+	$(wildcard packaging/initramfs-files.in packaging/initramfs-tools/*.in packaging/initramfs-tools/init-top \
+	packaging/dracut/*.in packaging/mkinitcpio/*.in)
 
 .PHONY: check check-unit check-tree check-rules check-vm lint analyze
 check: lint analyze check-unit check-tree check-rules fuzz-short check-vm
@@ -82,10 +83,10 @@ check-vm: all
 	tests/vm/run
 
 # Images of initramfs-tools and dracut, which are not among what check needs: apt-get install --no-install-recommends
-# initramfs-tools-core dracut-core. About a minute and a half.
+# initramfs-tools-core dracut-core. Two minutes.
 .PHONY: check-initramfs
 check-initramfs: all
-	bats tests/packages/initramfs.bats
+	bats tests/packages/initramfs.bats tests/packages/initramfs-boot.bats
 
 # The long form of every scenario that has one: each point of the helper, hundreds of cycles.
 .PHONY: soak

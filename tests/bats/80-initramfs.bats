@@ -66,7 +66,7 @@ assert_nothing() {
 	wanted
 	assert_list 'program /usr/lib/udev/nvfio-udev' 'file /usr/lib/udev/rules.d/70-nvfio.rules' \
 		'file /usr/lib/udev/rules.d/90-nvfio-nodes.rules' 'file /usr/lib/nvfio/nvfio.conf' 'file /etc/nvfio.conf.d/boot.conf' \
-		'module vfio' 'module vfio_iommu_type1' 'module vfio_pci'
+		'module vfio' 'module vfio_iommu_type1' 'module vfio_pci' 'native nouveau'
 }
 
 @test "boot = vfio as it may be written, and in any of the files" {

@@ -46,6 +46,7 @@ setup() {
 		dmesg | while read -r line; do
 			case $line in *nvfio-udev*) echo "REPORT kmsg $line" ;; esac
 		done
+		[ ! -e /sys/module/nvidia ] || echo "REPORT native probes $(cat /sys/module/nvidia/parameters/probes)"
 		echo o >/proc/sysrq-trigger
 		sleep 60
 	END
@@ -99,6 +100,12 @@ assert_report() {
 	boot
 	assert_report "$GPU driver nvidia" "$OTHER driver nvidia"
 	run ! grep -q NVFIO <<<"$report"
+}
+
+@test "one card is left to the host, whose driver takes no other with it" {
+	config '[policy]' 'boot = vfio' "[device $GPU]" 'gpu = native'
+	boot
+	assert_report "$GPU driver nvidia" "$GPU NVFIO_STATE=left" "$OTHER driver vfio-pci" "$OTHER NVFIO_STATE=bound" "native probes 1"
 }
 
 @test "boot = vfio, and nvfio=off: the native driver has them" {

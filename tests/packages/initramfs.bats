@@ -98,6 +98,7 @@ adds_nothing() {
 adds_ours() {
 	build "$D" "$1" "$IMAGE"
 	mapfile -t lines < <(ours)
+	[[ $1 != initramfs-tools ]] || lines+=(etc/modprobe.d/nvfio-native.conf scripts/init-top/nvfio)
 	assert_added "$1" "${lines[@]}" etc/nvfio.conf.d/boot.conf
 	# With all it is linked to.
 	chroot "$IMAGE.d" /usr/lib/udev/nvfio-udev --version
@@ -115,7 +116,8 @@ adds_words() {
 	build "$D" "$1" "$IMAGE"
 	mapfile -t lines < <(ours)
 	# initramfs-tools copies an administrator's rules by itself, to another place.
-	[[ $1 != initramfs-tools ]] || lines+=(usr/lib/udev/rules.d/60-gpu.rules)
+	[[ $1 != initramfs-tools ]] || lines+=(usr/lib/udev/rules.d/60-gpu.rules
+		etc/modprobe.d/nvfio-native.conf scripts/init-top/nvfio)
 	assert_added "$1" "${lines[@]}" etc/udev/rules.d/60-gpu.rules etc/nvfio.conf "etc/nvfio.conf.d/mask.conf /dev/null" \
 		etc/driverctl.d/pci-0000:41:00.0 usr/lib/nvidia/sriov-manage
 }
