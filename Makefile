@@ -42,7 +42,9 @@ Q := $(if $(V),,@)
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith \
 	-Wwrite-strings -Wcast-qual -Wvla -Wswitch-enum
-ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DNVFIO_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) -fno-common -fPIE $(CFLAGS) $(EXTRA)
+# Where it is built is not in it: the same sources give the same programs.
+ALL_CFLAGS := -std=gnu11 -D_GNU_SOURCE -DNVFIO_VERSION='"$(VERSION)"' $(WARN) $(HARDEN) -fno-common -fPIE \
+	'-ffile-prefix-map=$(CURDIR)=.' $(CFLAGS) $(EXTRA)
 ALL_LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,defs -Wl,--as-needed $(LDFLAGS) $(EXTRA)
 
 # The house, from the leaves up.
