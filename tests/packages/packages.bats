@@ -35,13 +35,42 @@ setup_file() {
 	[[ $output == *"VERSION is 9.9"* ]]
 }
 
-@test "deb: built again in another place, umask, time zone and language, they are the same" {
-	local file again=$BATS_TEST_TMPDIR/a/longer/path
+# built_again KIND: into $again, in another place, umask, time zone and language.
+built_again() {
+	again=$BATS_TEST_TMPDIR/a/longer/path
 	mkdir -p "$again"
-	(umask 077 && TZ=Asia/Tokyo LC_ALL=C "$REPO/packaging/build-deb" "$PACKAGES"/nvfio-*.tar.gz "$again" >"$BATS_TEST_TMPDIR/log" 2>&1)
+	(umask 077 && TZ=Asia/Tokyo LC_ALL=C "$REPO/packaging/build-$1" "$PACKAGES"/nvfio-*.tar.gz "$again") \
+		>"$BATS_TEST_TMPDIR/log" 2>&1 || { cat "$BATS_TEST_TMPDIR/log"; return 1; }
+}
+
+@test "deb: built again elsewhere, they are the same" {
+	local file
+	built_again deb
 	for file in "$PACKAGES"/deb/*.deb "$PACKAGES"/deb/*.tar.* "$PACKAGES"/deb/*.dsc; do
 		cmp "$file" "$again/${file##*/}"
 	done
+}
+
+@test "rpm: built again elsewhere, they are the same" {
+	local file
+	built_again rpm
+	for file in "$PACKAGES"/rpm/RPMS/*/*.rpm; do
+		cmp "$file" "$again/${file#"$PACKAGES/rpm/"}"
+	done
+	# The source package's header has the spec as it was expanded, with the directory in it.
+	cmp <(rpm2cpio "$PACKAGES"/rpm/SRPMS/*.rpm) <(rpm2cpio "$again"/SRPMS/*.rpm)
+}
+
+# .BUILDINFO says where it was built, and .MTREE has the checksum of that.
+@test "arch: built again elsewhere, they are the same but for where" {
+	built_again arch
+	mkdir "$BATS_TEST_TMPDIR/tree"
+	tar -xf "$again"/*.pkg.tar.zst -C "$BATS_TEST_TMPDIR/tree"
+	diff -r --exclude .BUILDINFO --exclude .MTREE "$PACKAGES/tree-arch" "$BATS_TEST_TMPDIR/tree"
+	# With modes and times.
+	diff <(zcat "$PACKAGES/tree-arch/.MTREE" | grep -v '^./.BUILDINFO ') <(zcat "$BATS_TEST_TMPDIR/tree/.MTREE" | grep -v '^./.BUILDINFO ')
+	run -1 diff --changed-group-format=%\< --unchanged-group-format= "$PACKAGES/tree-arch/.BUILDINFO" "$BATS_TEST_TMPDIR/tree/.BUILDINFO"
+	[ "$(sed 's/ = .*//' <<<"$output" | tr '\n' ' ')" = "builddir startdir " ]
 }
 
 @test "deb: lintian has neither error nor warning" {
@@ -49,7 +78,7 @@ setup_file() {
 }
 
 @test "rpm: rpmlint has neither error nor warning" {
-	run -0 rpmlint -r "$REPO/packaging/rpm/nvfio.rpmlintrc" "$PACKAGES"/rpm/SPECS/nvfio.spec "$PACKAGES"/rpm/SRPMS/*.rpm "$PACKAGES"/rpm/RPMS/*/*.rpm
+	run -0 rpmlint --config "$REPO/packaging/rpm/rpmlint.toml" "$PACKAGES"/rpm/SPECS/nvfio.spec "$PACKAGES"/rpm/SRPMS/*.rpm "$PACKAGES"/rpm/RPMS/*/*.rpm
 	[[ $output == *" 0 errors, 0 warnings, "* ]]
 }
 
@@ -59,14 +88,17 @@ setup_file() {
 	[[ $output == *libkmod.so* && $output != *libudev* && $output != *libsmartcols* ]]
 }
 
-@test "deb: no file in /etc, no conffile, and no trigger" {
+@test "deb: no file in /etc, no conffile, and one trigger: images are built again" {
 	local deb
 	for deb in "$PACKAGES"/deb/nvfio_*.deb "$PACKAGES"/deb/nvfio-tools_*.deb; do
 		run -0 dpkg-deb -c "$deb"
 		[[ $output != *" ./etc"* ]]
 		run -0 tar -tf <(dpkg-deb --ctrl-tarfile "$deb")
-		[[ $output != *conffiles* && $output != *triggers* ]]
+		[[ $output != *conffiles* ]]
 	done
+	[[ $output != *triggers* ]]
+	run -0 tar -xOf <(dpkg-deb --ctrl-tarfile "$PACKAGES"/deb/nvfio_*.deb) ./triggers
+	[ "$(grep -v '^#' <<<"$output")" = 'activate-noawait update-initramfs' ]
 }
 
 @test "all of them install what make install does, with the same modes" {
