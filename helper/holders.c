@@ -20,6 +20,15 @@
 #include "root.h"
 #include "sysfs.h"
 
+/* musl has it from 1.2.5 on. */
+#ifndef STATX_TYPE
+#include <linux/stat.h>
+static int statx(int dir, const char *name, int flags, unsigned int mask, struct statx *stx)
+{
+	return syscall(SYS_statx, dir, name, flags, mask, stx);
+}
+#endif
+
 /* A mapping costs 5 us: enough for some hundred thousand, and an event can wait for it. */
 #define LOOK_MS 2000
 
