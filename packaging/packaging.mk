@@ -14,5 +14,5 @@ deb rpm arch: dist
 	packaging/build-$@ $(DIST) $(BUILD)/$@
 
 # Not part of check: minutes, and the package tools of three distributions.
-check-packages:
+check-packages: check-musl
 	bats tests/packages

@@ -37,10 +37,15 @@ analyze:
 	cppcheck --quiet -j $(shell nproc) --std=c11 --enable=warning,performance,portability --error-exitcode=1 \
 		--inline-suppr --suppress=missingIncludeSystem $(filter -D%,$(ANALYZE_FLAGS)) helper
 
-$(BUILD)/unit/%: tests/unit/%.c $(COMMAND_OBJECTS) $(OBJECTS)
+# An archive: a test is linked with what it calls, and needs no library that this does not.
+$(BUILD)/unit/nvfio.a: $(COMMAND_OBJECTS) $(OBJECTS)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/unit/%: tests/unit/%.c $(BUILD)/unit/nvfio.a
 	@mkdir -p $(@D)
 	@echo "  TEST  $@"
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -Ihelper $(ALL_LDFLAGS) -o $@ $< $(COMMAND_OBJECTS) $(OBJECTS) $(COMMAND_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -Ihelper $(ALL_LDFLAGS) -o $@ $< $(BUILD)/unit/nvfio.a $(COMMAND_LIBS)
 
 .PHONY: unit-programs
 unit-programs: $(UNIT:%=$(BUILD)/unit/%)
@@ -57,6 +62,18 @@ AS_ROOT := critical-test holders-test privilege-test uevent-test
 .PHONY: check-unprivileged
 check-unprivileged: unit-programs
 	$(Q)set -e; for t in $(filter-out $(AS_ROOT),$(UNIT)); do echo "# $$t"; $(BUILD)/unit/$$t; done
+
+# musl: the helper, the objects of the command, and the unit tests but the one of libudev's hwdb; as root. Not part of
+# check; apt-get install --no-install-recommends musl-tools.
+MUSL := $(BUILD)/musl
+MUSL_UNIT := $(filter-out names-test,$(UNIT))
+.PHONY: check-musl
+check-musl:
+	tests/fetch-musl $(MUSL)
+	$(Q)$(MAKE) --no-print-directory BUILD=$(MUSL)/build WERROR=1 CC="musl-gcc -isystem $(abspath $(MUSL))/include" \
+		LDFLAGS=-L$(abspath $(MUSL))/lib COMMAND_LIBS="$(LIBS)" UNIT="$(MUSL_UNIT)" $(MUSL)/build/nvfio-udev unit-programs
+	$(MUSL)/build/nvfio-udev --version
+	$(Q)set -e; for t in $(MUSL_UNIT); do echo "# $$t (musl)"; $(MUSL)/build/unit/$$t; done
 
 # The helper, built with the sanitizers, on a fake tree with a fake kernel under it; its arguments under valgrind, too.
 check-tree: all

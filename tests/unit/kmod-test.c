@@ -94,6 +94,20 @@ static void generic_and_variant(void)
 	index_all();
 }
 
+/* strerrorname_np() is glibc's. */
+static const char *error_name(int r)
+{
+	switch (-r) {
+	case EACCES: return "EACCES";
+	case EBUSY: return "EBUSY";
+	case EINVAL: return "EINVAL";
+	case ENOENT: return "ENOENT";
+	case ENOEXEC: return "ENOEXEC";
+	case ENXIO: return "ENXIO";
+	default: return strerror(-r);
+	}
+}
+
 /* What is chosen, or the error in words. */
 static const char *choose(const char *modalias, const char *pinned)
 {
@@ -102,7 +116,7 @@ static const char *choose(const char *modalias, const char *pinned)
 	int r = kmod_choose(modalias, pinned, &drv);
 
 	if (r < 0)
-		return strerrorname_np(-r);
+		return error_name(r);
 	snprintf(text, sizeof(text), "%s%s%s", drv.module, drv.driver[0] ? " " : "", drv.driver);
 	return text;
 }
@@ -115,7 +129,7 @@ static const char *load(const char *name)
 	int r = copy_name(drv.module, sizeof(drv.module), name);
 
 	r = r < 0 ? r : kmod_load(&drv);
-	snprintf(text, sizeof(text), "%s", r < 0 ? strerrorname_np(-r) : drv.driver);
+	snprintf(text, sizeof(text), "%s", r < 0 ? error_name(r) : drv.driver);
 	return text;
 }
 
