@@ -22,6 +22,9 @@ void check_functions(const struct host *host, struct finding *f)
 	if (unreadable.n > 0)
 		finding_say(f, GRADE_PROBLEM, "No other finding speaks of them, and nvfio cannot judge them either.",
 			    "could not be looked at: %s", crowd_text(&unreadable));
+	else if (host->no_pci)
+		finding_say(f, GRADE_PROBLEM, "A chroot or a container without /sys says nothing of the host: look there.",
+			    "no PCI functions: /sys is not mounted, or the kernel has no PCI");
 	else if (gpus.n == 0)
 		finding_say(f, GRADE_NOTE, "What follows is of the host alone.", "no NVIDIA GPU is here yet");
 	else

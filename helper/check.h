@@ -93,6 +93,7 @@ struct host {
 	struct function *functions;    /* in the order of their addresses */
 	size_t n;
 	struct crowd unreadable;       /* functions that could not be looked at */
+	bool no_pci;                   /* there is no list of functions */
 };
 
 /* 0, or -errno where not even the list of functions can be read. Free it in either case. */

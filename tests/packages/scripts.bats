@@ -12,10 +12,13 @@ setup_file() {
 	build_packages
 }
 
-@test "deb: installed where there is no udevd, as in a chroot or a container" {
-	in_root 'dpkg -i /packages/deb/nvfio_*.deb /packages/deb/nvfio-tools_*.deb
+@test "deb: installed where there is neither udevd nor a kernel, as in a chroot or a container" {
+	in_root 'rm -rf /lib/modules/* /boot/*
+		dpkg -i /packages/deb/nvfio_*.deb /packages/deb/nvfio-tools_*.deb
 		nvfio --version
 		/usr/lib/udev/nvfio-udev --version
+		nvfio check >/check || test $? = 1
+		grep "PROBLEM  *udev " /check
 		told ""
 		test ! -e /run/nvfio
 		test ! -e /etc/nvfio.conf.d
@@ -36,6 +39,31 @@ setup_file() {
 		told "control --reload"
 		dpkg --purge nvfio
 		told ""'
+}
+
+# With a stand-in for initramfs-tools and dracut: both are interested in this.
+@test "deb: with each install, upgrade and removal images are built again, once, after the package is configured" {
+	in_root 'mkdir -p /images/DEBIAN
+		printf "%s\n" "Package: images" "Version: 1" "Architecture: all" "Maintainer: none <none@localhost>" \
+			"Provides: linux-initramfs-tool" "Description: test" >/images/DEBIAN/control
+		echo "interest update-initramfs" >/images/DEBIAN/triggers
+		printf "%s\n" "#!/bin/sh" "[ \"\$1\" != triggered ] || dpkg-query -W -f \"\\\${Status}\\n\" nvfio >>/images.log" \
+			>/images/DEBIAN/postinst
+		chmod 755 /images/DEBIAN/postinst
+		dpkg-deb -b /images /images.deb
+		dpkg -i /images.deb
+		built() {
+			[ "$(cat /images.log)" = "$1" ]
+			rm /images.log
+		}
+		dpkg -i /packages/deb/nvfio_*.deb /packages/deb/nvfio-tools_*.deb
+		built "install ok installed"
+		dpkg -i /packages/deb/nvfio_*.deb
+		built "install ok installed"
+		dpkg --remove nvfio-tools nvfio
+		built "deinstall ok config-files"
+		dpkg --purge nvfio
+		test ! -e /images.log'
 }
 
 @test "deb: a udevd that does not answer fails no installation" {

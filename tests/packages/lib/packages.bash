@@ -5,11 +5,13 @@
 
 REPO=$(cd -- "${BASH_SOURCE[0]%/*}/../../.." && pwd)
 
-# Into $PACKAGES, for a file of tests: nvfio-VERSION.tar.gz, deb/, rpm/, arch/, and what each kind installs in
-# tree-deb/, tree-rpm/ and tree-arch/.
+# Into $PACKAGES, once a run: nvfio-VERSION.tar.gz, deb/, rpm/, arch/, and what each kind installs in tree-deb/, tree-rpm/
+# and tree-arch/.
 build_packages() {
 	local kind version file
-	export PACKAGES=$BATS_FILE_TMPDIR/packages
+	export PACKAGES=$BATS_RUN_TMPDIR/packages
+	[[ ! -e $PACKAGES/done ]] || return 0
+	rm -rf "$PACKAGES"
 	mkdir "$PACKAGES"
 	version=$(git -C "$REPO" show HEAD:VERSION)
 	"$REPO/packaging/dist" "$PACKAGES/nvfio-$version.tar.gz"
@@ -27,6 +29,7 @@ build_packages() {
 		(cd "$PACKAGES/tree-rpm" && rpm2cpio "$file" | cpio -idm --quiet)
 	done
 	tar -xf "$PACKAGES"/arch/*.pkg.tar.zst -C "$PACKAGES/tree-arch"
+	touch "$PACKAGES/done"
 }
 
 # installed DIR: mode and path of each file. Each distribution has its own documents beside ours, compresses man pages or
