@@ -8,7 +8,8 @@
 bats_require_minimum_version 1.5.0
 
 REPO=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-LIST=$REPO/build/packaging/initramfs-files
+HOOKS=${NVFIO_HOOKS:-$REPO/build/packaging}
+LIST=$HOOKS/initramfs-files
 
 setup() {
 	D=$BATS_TEST_TMPDIR/root
@@ -160,7 +161,7 @@ assert_nothing() {
 	# Its list is that of the fake root.
 	# shellcheck disable=SC2016 # for the hook
 	sed 's|[^(]*/initramfs-files --always "[^"]*"|sh "$LIST" --always "$M" "$D"|; s|-f $what|-f $D$what|; s|readlink -m "|&$D|' \
-		"$REPO/build/packaging/mkinitcpio/nvfio" >"$hook"
+		"$HOOKS/mkinitcpio/nvfio" >"$hook"
 	add_binary() { echo "binary $*" >>"$log"; }
 	add_file() { echo "file $*" >>"$log"; }
 	add_symlink() { echo "link $*" >>"$log"; }

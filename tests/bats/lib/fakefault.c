@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #define MAX_RULES 8
+/* A command with the paths of some files of the tree, wherever that is. */
+#define ACTION_SIZE 2048
 
 /* One WHEN and what it does. */
 struct rule {
@@ -27,7 +29,7 @@ struct rule {
 	char op[8];       /* the first of this kind ... */
 	char suffix[256]; /* ... on a path that ends so */
 	int error;
-	char action[512];
+	char action[ACTION_SIZE];
 };
 
 /* Shared by parent and children. */
@@ -98,7 +100,7 @@ static bool rule_matches(unsigned int i, unsigned int n, const char *op, const c
 static void run_command(const char *command)
 {
 	char root_env[PATH_MAX + 16], path_env[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
-	char sh[] = "sh", dash_c[] = "-c", text[512];
+	char sh[] = "sh", dash_c[] = "-c", text[ACTION_SIZE];
 	char *argv[] = { sh, dash_c, text, NULL };
 	char *envp[] = { path_env, root_env, NULL };
 	pid_t pid;
@@ -118,7 +120,7 @@ static void run_command(const char *command)
 /* Carries out "remove BDF...", "replace[-bound] BDF..." or "sh COMMAND", and marks the place in the list of writes. */
 static void run_hook(const char *action)
 {
-	char words[512], *save, *word;
+	char words[ACTION_SIZE], *save, *word;
 	size_t verb;
 
 	fake_log(".fake_writes", "# %s", action);
@@ -194,8 +196,11 @@ static void parse_when(struct rule *rule, const char *when)
 static void parse_rules(void)
 {
 	const char *fails = getenv("FAKE_FAIL"), *hook = getenv("FAKE_HOOK");
-	char text[1024], *save = NULL, *item, *split;
+	char text[ACTION_SIZE], *save = NULL, *item, *split;
 
+	/* Half of it would be another one. */
+	if ((fails && strlen(fails) >= sizeof(text)) || (hook && strlen(hook) >= sizeof(text)))
+		abort();
 	snprintf(text, sizeof(text), "%s", fails ? fails : "");
 	for (item = strtok_r(text, ",", &save); item; item = strtok_r(NULL, ",", &save)) {
 		struct rule *rule = &rules[rule_count++];
