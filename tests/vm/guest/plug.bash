@@ -108,7 +108,7 @@ disk_for()
 {
 	truncate -s 32M "$BENCH/out/disk-$1" || return 1
 	qmp blockdev-add "{\"driver\": \"file\", \"node-name\": \"disk-$1\",
-		\"filename\": \"$REPO/tests/vm/out/disk-$1\"}" || return 1
+		\"filename\": \"$OUT/disk-$1\"}" || return 1
 	echo ", \"drive\": \"disk-$1\""
 }
 
