@@ -144,6 +144,16 @@ static int look_again(struct act *a)
 	if (r < 0)
 		return r;
 	a->result.step = "look-again";
+	/* Or the bind would wait for it, with the override written. Its `unbind` event, or a trigger, comes back to this. */
+	r = steps_is_leaving(&s->fn);
+	if (r > 0) {
+		end(a, BIND_LEFT, policy_reason_name(REASON_IN_FLIGHT), 0);
+		snprintf(res->message, sizeof(res->message), "left: %s (a driver is letting go of it)",
+			 policy_reason_text(REASON_IN_FLIGHT));
+		return 1;
+	}
+	if (r < 0)
+		return r;
 	r = pci_refresh(&s->fn);
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 #include "host.h"
 #include "root.h"
 #include "siblings.h"
+#include "steps.h"
 #include "sysfs.h"
 
 /* Long enough for a lock that is held for a moment, short enough to wait for in an event. */
@@ -75,33 +76,36 @@ static int load_record(struct subject *s)
 	return 0;
 }
 
-struct override_read {
-	int dirfd;
+struct owner_look {
+	const struct pci_function *fn;
 	int result;
-	char value[DRIVER_NAME_SIZE];
+	char override[DRIVER_NAME_SIZE];
+	int leaving;
 };
 
-static void read_override_work(void *arg)
+static void look_for_owner(void *arg)
 {
-	struct override_read *o = arg;
+	struct owner_look *o = arg;
 
-	o->result = sysfs_read(o->dirfd, "driver_override", o->value, sizeof(o->value));
+	o->result = steps_read_override(o->fn, o->override, sizeof(o->override));
+	if (o->result == 0)
+		o->result = o->leaving = steps_is_leaving(o->fn);
 }
 
 /*
- * Up to 6.11 the attribute is read under the device lock, and a missing driver link does not mean that nobody is in
- * remove(). So it is read in a child; a lock that is not to be had is somebody else
- * acting on the function.
+ * A missing driver link does not mean that nobody is in remove(). Up to 6.11 both attributes are read under the device
+ * lock, so that is done in a child: a lock that is not to be had is somebody else acting on the function. Later kernels
+ * take none, and name the driver.
  */
 static int read_override(struct subject *s)
 {
-	struct override_read *o = child_memory(sizeof(*o));
+	struct owner_look *o = child_memory(sizeof(*o));
 	int r;
 
 	if (!o)
 		return -ENOMEM;
-	o->dirfd = s->fn.dirfd;
-	r = child_run(read_override_work, o, OVERRIDE_READ_MS);
+	o->fn = &s->fn;
+	r = child_run(look_for_owner, o, OVERRIDE_READ_MS);
 	if (r == -ETIMEDOUT) {
 		s->facts.busy = true;
 		return 0;
@@ -110,8 +114,8 @@ static int read_override(struct subject *s)
 		return r;
 	if (o->result < 0)
 		return o->result;
-	/* "(null)" is how unset reads (trap: writing that text back would set it). */
-	r = copy_name(s->override, sizeof(s->override), streq(o->value, "(null)") ? "" : o->value);
+	s->facts.busy = o->leaving > 0;
+	r = copy_name(s->override, sizeof(s->override), o->override);
 	if (r < 0)
 		return r;
 	s->facts.override = s->override;

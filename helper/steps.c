@@ -8,6 +8,9 @@
 #include "sysfs.h"
 #include "uevent.h"
 
+/* Between dev->driver and its link really_probe() does nothing that waits. */
+#define LINK_WAIT_MS 200
+
 int steps_read_override(const struct pci_function *fn, char *buf, size_t size)
 {
 	int r = sysfs_read(fn->dirfd, "driver_override", buf, size);
@@ -17,6 +20,33 @@ int steps_read_override(const struct pci_function *fn, char *buf, size_t size)
 	if (streq(buf, "(null)"))
 		buf[0] = '\0';
 	return 0;
+}
+
+static int has_driver_without_link(const struct pci_function *fn)
+{
+	char text[4096];
+	int r = sysfs_read(fn->dirfd, "uevent", text, sizeof(text));
+
+	if (r < 0)
+		return r == -ENOENT || r == -ENODEV ? 0 : r;
+	if (!startswith(text, "DRIVER=") && !strstr(text, "\nDRIVER="))
+		return 0;
+	r = sysfs_has(fn->dirfd, "driver");
+	return r < 0 ? r : r == 0;
+}
+
+int steps_is_leaving(const struct pci_function *fn)
+{
+	_cleanup_close_ int events = -1;
+	int r = has_driver_without_link(fn);
+
+	if (r <= 0)
+		return r;
+	events = uevent_listen();
+	if (events < 0)
+		return events;
+	r = uevent_wait(events, fn->name, LINK_WAIT_MS);
+	return r < 0 ? r : has_driver_without_link(fn);
 }
 
 int steps_write_override(const struct pci_function *fn, const char *driver)

@@ -12,6 +12,14 @@
 /* driver_override as it is: "" for unset, which the kernel prints as "(null)". 0 or -errno. */
 int steps_read_override(const struct pci_function *fn, char *buf, size_t size) _must_check_;
 
+/*
+ * Whether a driver is in its remove() although the function has no driver link: the link goes before, dev->driver after
+ * it, and the `uevent` attribute tells of that (driver_sysfs_remove() in drivers/base/dd.c, dev_driver_uevent() in core.c).
+ * Up to 6.11 reading that waits for the device lock, as the override does. Where a driver is there without its link,
+ * looks again a moment later: one that begins to probe gets it. 1, 0 (also once the device is gone), -errno.
+ */
+int steps_is_leaving(const struct pci_function *fn) _must_check_;
+
 /* Writes it; "" clears it ("\n": the kernel cuts there, and a write of zero bytes never reaches it). 0 or -errno. */
 int steps_write_override(const struct pci_function *fn, const char *driver) _must_check_;
 

@@ -804,6 +804,21 @@ vgpu_sign() {
 	done
 }
 
+# From 6.12 on no attribute waits for the device lock, so that it cannot be seen to be held.
+@test "a driver that is in its remove() acts on the function, though its link is gone" {
+	gpu --driver nvidia
+	in_remove $GPU nvidia
+	decide_reapply $GPU
+	decided leave in-flight
+}
+
+@test "a driver whose link comes a moment later does not" {
+	gpu
+	in_remove $GPU nvidia
+	FAKE_HOOK="socket:- sh ln -s ../../../bus/pci/drivers/nvidia $(device_dir $GPU)/driver" decide_reapply $GPU
+	assert_verdict bind no-driver
+}
+
 @test "nothing is opened for writing" {
 	gpu
 	FAKE_COUNT=1 decide_hotplug $GPU

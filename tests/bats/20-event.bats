@@ -774,6 +774,18 @@ attach_nvidia() {
 	wait_until grep -qx state=bound "$TREE/run/nvfio/$GPU"
 }
 
+# From 6.12 on nothing that is read waits for it. A bind would, with the override written.
+@test "a function whose driver is in its remove() under somebody else is left, and lands with the unbind event" {
+	native_gpu
+	in_remove $GPU nvidia
+	reapply $GPU
+	assert_state left in-flight
+	[[ -z $(writes) && -z $(records) ]] || explain "something was written"
+	sed -i 1d "$(device_dir $GPU)/uevent"
+	release $GPU
+	assert_state bound
+}
+
 # --- nvidia's own gate ----------------------------------------------------------------------------------------------
 
 LOCK="proc/driver/nvidia/gpus/$GPU/unbindLock"

@@ -191,6 +191,14 @@ companion_is_back() {
 	[[ -z $(override_of $UCSI) ]]
 }
 
+@test "a GPU whose native driver is in its remove() under somebody else takes no companion" {
+	add_card 0000:01:00 --usb-c
+	in_remove $GPU nvidia
+	reapply $UCSI
+	assert_state left function0
+	[[ -z $(override_of $UCSI) ]]
+}
+
 @test "an interrupted act whose GPU is in use by now is given back, and a refused unbindLock writes nothing" {
 	add_function $GPU 10de:2331 030200 --group 1 --driver nvidia
 	nvidia_node $GPU 0

@@ -365,6 +365,15 @@ named_drive() {
 	assert_says 'leave (in-flight)'
 }
 
+@test "a driver that is in its remove() holds the device lock" {
+	add_function $GPU 10de:2331 030200 --group 1
+	in_remove $GPU nvidia
+	nvfio explain $GPU
+	assert_status 0
+	assert_says 'its device lock is held'
+	assert_says 'leave (in-flight)'
+}
+
 @test "neither a process name nor udev's database can write to the terminal" {
 	add_function $GPU 10de:2331 030200 --driver nvidia --group 1
 	nvidia_node $GPU 0

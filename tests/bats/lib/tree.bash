@@ -247,6 +247,14 @@ bind_natively() {
 	fi
 }
 
+# in_remove BDF DRIVER: as it is while a driver's remove() runs: its link is gone, dev->driver is not.
+in_remove() {
+	local dev
+	dev=$(device_dir "$1")
+	[[ ! -L $dev/driver ]] || rm "$dev/driver"
+	sed -i "1i DRIVER=$2" "$dev/uevent"
+}
+
 # put_on_vfio BDF [DRIVER]: as it is when somebody else has bound it to a VFIO driver.
 put_on_vfio() {
 	local dev
