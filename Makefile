@@ -96,7 +96,8 @@ $(BUILD)/helper/%.o: helper/%.c VERSION Makefile
 $(BUILD)/%.rules: rules/%.rules.in Makefile
 	@mkdir -p $(@D)
 	@echo "  GEN   $@"
-	$(Q)sed -e 's|@HELPER@|$(UDEVDIR)/nvfio-udev|' -e 's|@PROGRAM@|$(UDEVDIR)/nvfio-udev|' -e 's|@RUNDIR@|/run|' $< >$@
+	$(Q)sed -e 's|@HELPER@|$(UDEVDIR)/nvfio-udev|' -e 's|@PROGRAM@|$(UDEVDIR)/nvfio-udev|' -e 's|@RUNDIR@|/run|' \
+		-e 's|@UDEVDIR@|$(UDEVDIR)|' $< >$@
 
 # What all of them ask nvfio --help is in one file.
 SHELLS := bash zsh fish
@@ -138,6 +139,7 @@ install: all
 	$(INSTALL) -D -m 644 $(BUILD)/completions/nvfio.zsh $(DESTDIR)$(ZSHDIR)/_nvfio
 	$(INSTALL) -D -m 644 $(BUILD)/completions/nvfio.fish $(DESTDIR)$(FISHDIR)/nvfio.fish
 	$(foreach file,$(RULES),$(INSTALL) -D -m 644 $(BUILD)/$(file) $(DESTDIR)$(UDEVDIR)/rules.d/$(file) &&) :
+	$(INSTALL) -D -m 644 rules/nvfio-no-modalias $(DESTDIR)$(UDEVDIR)/nvfio-no-modalias
 	$(INSTALL) -D -m 644 conf/nvfio.conf $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
 	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-files $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files
 	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-tools/nvfio $(DESTDIR)$(INITRAMFSDIR)/hooks/nvfio
@@ -151,7 +153,8 @@ endif
 
 uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/nvfio $(DESTDIR)$(BASHDIR)/nvfio $(DESTDIR)$(ZSHDIR)/_nvfio $(DESTDIR)$(FISHDIR)/nvfio.fish
-	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(RULES:%=$(DESTDIR)$(UDEVDIR)/rules.d/%) $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
+	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(DESTDIR)$(UDEVDIR)/nvfio-no-modalias \
+		$(RULES:%=$(DESTDIR)$(UDEVDIR)/rules.d/%) $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
 	rm -f $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files $(DESTDIR)$(INITRAMFSDIR)/hooks/nvfio \
 		$(DESTDIR)$(INITRAMFSDIR)/scripts/init-top/nvfio $(DESTDIR)$(DRACUTDIR)/module-setup.sh $(DESTDIR)$(INITCPIODIR)/nvfio
 	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page))

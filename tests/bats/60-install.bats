@@ -24,7 +24,7 @@ files() {
 
 @test "install and uninstall" {
 	in_tree install
-	[ "$(files)" = "./usr/bin/nvfio ./usr/lib/dracut/modules.d/90nvfio/module-setup.sh ./usr/lib/initcpio/install/nvfio ./usr/lib/nvfio/initramfs-files ./usr/lib/nvfio/nvfio.conf ./usr/lib/udev/nvfio-udev ./usr/lib/udev/rules.d/70-nvfio.rules ./usr/lib/udev/rules.d/90-nvfio-nodes.rules ./usr/share/bash-completion/completions/nvfio ./usr/share/doc/nvfio/examples/80-gpu-vm.rules ./usr/share/doc/nvfio/examples/gpu-vm@.service ./usr/share/doc/nvfio/examples/memlock-limits.conf ./usr/share/doc/nvfio/examples/memlock-service.conf ./usr/share/fish/vendor_completions.d/nvfio.fish ./usr/share/initramfs-tools/hooks/nvfio ./usr/share/initramfs-tools/scripts/init-top/nvfio ./usr/share/man/man5/nvfio.conf.5 ./usr/share/man/man7/nvfio.7 ./usr/share/man/man8/nvfio-udev.8 ./usr/share/man/man8/nvfio.8 ./usr/share/zsh/site-functions/_nvfio " ]
+	[ "$(files)" = "./usr/bin/nvfio ./usr/lib/dracut/modules.d/90nvfio/module-setup.sh ./usr/lib/initcpio/install/nvfio ./usr/lib/nvfio/initramfs-files ./usr/lib/nvfio/nvfio.conf ./usr/lib/udev/nvfio-no-modalias ./usr/lib/udev/nvfio-udev ./usr/lib/udev/rules.d/70-nvfio.rules ./usr/lib/udev/rules.d/90-nvfio-nodes.rules ./usr/share/bash-completion/completions/nvfio ./usr/share/doc/nvfio/examples/80-gpu-vm.rules ./usr/share/doc/nvfio/examples/gpu-vm@.service ./usr/share/doc/nvfio/examples/memlock-limits.conf ./usr/share/doc/nvfio/examples/memlock-service.conf ./usr/share/fish/vendor_completions.d/nvfio.fish ./usr/share/initramfs-tools/hooks/nvfio ./usr/share/initramfs-tools/scripts/init-top/nvfio ./usr/share/man/man5/nvfio.conf.5 ./usr/share/man/man7/nvfio.7 ./usr/share/man/man8/nvfio-udev.8 ./usr/share/man/man8/nvfio.8 ./usr/share/zsh/site-functions/_nvfio " ]
 	[ "$(stat -c %a "$D/usr/lib/udev/nvfio-udev")" = 755 ]
 	[ "$(stat -c %a "$D/usr/lib/nvfio/nvfio.conf")" = 644 ]
 	[ "$(stat -c %a "$D/usr/bin/nvfio")" = 755 ]
@@ -44,6 +44,8 @@ files() {
 	[ -x "$D/lib/udev/nvfio-udev" ]
 	[ -x "$D/opt/nvfio/bin/nvfio" ]
 	grep -q 'IMPORT{program}="/lib/udev/nvfio-udev event ' "$D/lib/udev/rules.d/70-nvfio.rules"
+	grep -q 'IMPORT{file}="/lib/udev/nvfio-no-modalias"' "$D/lib/udev/rules.d/70-nvfio.rules"
+	[ -e "$D/lib/udev/nvfio-no-modalias" ]
 	grep -q 'IMPORT{program}="/lib/udev/nvfio-udev node ' "$D/lib/udev/rules.d/90-nvfio-nodes.rules"
 	grep -q '(/opt/nvfio/lib/nvfio/initramfs-files ' "$D/opt/nvfio/share/initramfs-tools/hooks/nvfio"
 	grep -q '"program /lib/udev/nvfio-udev"' "$D/opt/nvfio/lib/nvfio/initramfs-files"

@@ -16,6 +16,7 @@ setup() {
 	M=$D/lib/modules/6.1.0-test
 	put /usr/lib/udev/nvfio-udev
 	chmod +x "$D/usr/lib/udev/nvfio-udev"
+	put /usr/lib/udev/nvfio-no-modalias 'MODALIAS=""'
 	put /usr/lib/udev/rules.d/70-nvfio.rules '# rules'
 	put /usr/lib/udev/rules.d/90-nvfio-nodes.rules '# rules'
 	put /usr/lib/nvfio/nvfio.conf '#boot = native'
@@ -65,8 +66,8 @@ assert_nothing() {
 
 @test "boot = vfio: helper, rules, configuration, modules" {
 	wanted
-	assert_list 'program /usr/lib/udev/nvfio-udev' 'file /usr/lib/udev/rules.d/70-nvfio.rules' \
-		'file /usr/lib/udev/rules.d/90-nvfio-nodes.rules' 'file /usr/lib/nvfio/nvfio.conf' 'file /etc/nvfio.conf.d/boot.conf' \
+	assert_list 'program /usr/lib/udev/nvfio-udev' 'file /usr/lib/udev/nvfio-no-modalias' \
+		'file /usr/lib/udev/rules.d/70-nvfio.rules' 'file /usr/lib/udev/rules.d/90-nvfio-nodes.rules' 'file /usr/lib/nvfio/nvfio.conf' 'file /etc/nvfio.conf.d/boot.conf' \
 		'module vfio' 'module vfio_iommu_type1' 'module vfio_pci' 'native nouveau'
 }
 
@@ -172,6 +173,7 @@ assert_nothing() {
 	build
 	diff - "$log" <<-END
 		binary /usr/lib/udev/nvfio-udev
+		file /usr/lib/udev/nvfio-no-modalias
 		file /usr/lib/udev/rules.d/70-nvfio.rules
 		file /usr/lib/udev/rules.d/90-nvfio-nodes.rules
 		file /usr/lib/nvfio/nvfio.conf

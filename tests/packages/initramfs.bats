@@ -61,7 +61,7 @@ contents() {
 }
 
 ours() {
-	printf '%s\n' usr/lib/udev/nvfio-udev usr/lib/udev/rules.d/70-nvfio.rules usr/lib/udev/rules.d/90-nvfio-nodes.rules \
+	printf '%s\n' usr/lib/udev/nvfio-{udev,no-modalias} usr/lib/udev/rules.d/70-nvfio.rules usr/lib/udev/rules.d/90-nvfio-nodes.rules \
 		usr/lib/nvfio/nvfio.conf usr/lib/x86_64-linux-gnu/libinih "${MODULES[@]/#/usr/lib/modules/$VERSION/}"
 }
 
@@ -130,7 +130,7 @@ adds_words() {
 	put /etc/driverctl.d/pci-0000:41:00.0 nvidia
 	put /usr/lib/nvidia/sriov-manage '#!/bin/bash'
 	ours() {
-		printf '%s\n' usr/lib/udev/nvfio-udev usr/lib/udev/rules.d/70-nvfio.rules \
+		printf '%s\n' usr/lib/udev/nvfio-{udev,no-modalias} usr/lib/udev/rules.d/70-nvfio.rules \
 			usr/lib/udev/rules.d/90-nvfio-nodes.rules usr/lib/x86_64-linux-gnu/libinih "${MODULES[@]/#/usr/lib/modules/$VERSION/}"
 	}
 	each_tool adds_words

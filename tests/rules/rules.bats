@@ -38,6 +38,7 @@ $HELPER_PRINTS
 END" >helper
 	chmod +x helper
 	sed -e "s|@HELPER@|$PWD/helper|" -e "s|@PROGRAM@|${PROGRAM:-$PWD/helper}|" -e "s|@RUNDIR@|$RUNDIR|" \
+		-e "s|@UDEVDIR@|$REPO/rules|" \
 		"$REPO/rules/70-nvfio.rules.in" >70-nvfio.rules
 	cat >inside <<-END
 		set -e
@@ -107,7 +108,7 @@ has_tags() {
 		event add
 		has "NVFIO_STATE=$state"
 		if [ "$state" = bound ] || [ "$state" = claimed ]; then
-			has_no MODALIAS
+			has_no "MODALIAS=."
 		else
 			has "MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00"
 			has_no TAGS
@@ -251,7 +252,7 @@ files_of() {
 		[ "$(starts)" = 0 ]
 		has NVFIO_STATE=bound
 		has_tags nvfio systemd
-		has_no MODALIAS
+		has_no "MODALIAS=."
 	done
 	: >run/nvfio/0000:01:00.0.lock
 	event remove
@@ -278,7 +279,7 @@ files_of() {
 		has NVFIO_STATE=bound
 		has NVFIO_DRIVER=vfio-pci
 		has_tags nvfio systemd
-		has_no MODALIAS
+		has_no "MODALIAS=."
 	done
 }
 
