@@ -106,6 +106,12 @@ check-vm: all
 check-initramfs: all
 	bats tests/packages/initramfs.bats tests/packages/initramfs-boot.bats
 
+# The same on Debian 12, Debian 13, and the newest kernel and udev of the archive; not a part of check: it fetches two
+# releases (3 GB below build/) and takes an hour.
+.PHONY: check-matrix
+check-matrix: all
+	tests/vm/matrix
+
 # The long form of every scenario that has one: each point of the helper, hundreds of cycles.
 .PHONY: soak
 soak: all soak-tree

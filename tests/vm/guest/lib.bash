@@ -209,6 +209,25 @@ cards()
 	done
 }
 
+# --- what differs between kernels --------------------------------------------
+
+# By the release's name, not by looking: a test that found out for itself what
+# the kernel does would also agree with a kernel that does it wrong.
+
+# reads_wait: reading a function's uevent or driver_override waits for its
+# device lock (up to 6.11; 6.12.y has it from 7.1).
+reads_wait()
+{
+	[[ $VERSION == 6.1.* ]]
+}
+
+# vfio_dev_stays: an unbind from VFIO takes vfio-dev/ away when the virtual
+# machine has let go (up to 6.5), and not before it waits for that.
+vfio_dev_stays()
+{
+	[[ $VERSION == 6.1.* ]]
+}
+
 # --- the native driver -------------------------------------------------------
 
 # gpu_node BDF: device node of a GPU of the stand-in driver. Makes it, as

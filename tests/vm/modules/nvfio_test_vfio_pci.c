@@ -8,6 +8,7 @@
  */
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/version.h>
 #include <linux/vfio.h>
 #include <linux/vfio_pci_core.h>
 
@@ -41,6 +42,21 @@ static const struct vfio_device_ops variant_ops = {
 	.mmap = vfio_pci_core_mmap,
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
+/* Without it a registration is refused where VFIO knows iommufd (CONFIG_IOMMUFD), which 6.1 does not. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+	.bind_iommufd = vfio_iommufd_physical_bind,
+	.unbind_iommufd = vfio_iommufd_physical_unbind,
+	.attach_ioas = vfio_iommufd_physical_attach_ioas,
+	.detach_ioas = vfio_iommufd_physical_detach_ioas,
+#endif
+/* vfio_pci_core_match() calls it without looking whether it is there. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+	.match_token_uuid = vfio_pci_core_match_token_uuid,
+#endif
+/* Was a part of .ioctl. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+	.get_region_info_caps = vfio_pci_ioctl_get_region_info,
+#endif
 };
 
 static int variant_probe(struct pci_dev *pdev, const struct pci_device_id *id)

@@ -68,7 +68,7 @@ unbind_from_nvidia()
 	plug_card 1 gpu
 	wait_for 15 state_is "$bdf" claimed
 	# It does hang: this attribute is behind the device lock.
-	hangs cat "$SYS/$bdf/uevent"
+	hangs eval "echo auto >$SYS/$bdf/power/control"
 	run said 10 -rno bdf,state
 	[[ $output == "$bdf in-flight" ]]
 	run said 10 -aTO

@@ -27,7 +27,7 @@ said()
 	said ok groups 'no wanted function'
 	said ok interrupts 'are remapped'
 	said ok no-iommu-mode 'is off'
-	said ok kernel "$VERSION"
+	said ok kernel "${VERSION//+/\\+}"
 	said ok vfio 'vfio loaded, vfio_pci loaded'
 	said ok drivers "$(bdf_of 1): vfio-pci"
 	said ok rules 70-nvfio.rules
