@@ -70,6 +70,22 @@ without_vfio()
 	mount --bind "$BUILD/kernel-without-vfio/lib/modules/$VERSION" "/lib/modules/$VERSION"
 }
 
+# with_cdev: from here on VFIO modules with device nodes (see cdev/build); until without_cdev.
+with_cdev()
+{
+	mount --bind "$BUILD/kernel-with-cdev/lib/modules/$VERSION" "/lib/modules/$VERSION"
+	udevd_reload
+}
+
+without_cdev()
+{
+	unplug_all
+	modprobe -r vfio_pci nvfio_test_vfio_pci iommufd
+	# Lazily, as in bench_reset.
+	umount --lazy "/lib/modules/$VERSION"
+	udevd_reload
+}
+
 # starts_reset, starts_of PROGRAM: how often a program of that name was started
 # since. Counted by the kernel, so nothing about the program has to change.
 starts_reset()
