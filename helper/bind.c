@@ -147,6 +147,7 @@ static int look_again(struct act *a)
 	/* Or the bind would wait for it, with the override written. Its `unbind` event, or a trigger, comes back to this. */
 	r = steps_is_leaving(&s->fn);
 	if (r > 0) {
+		s->facts.busy = true;
 		end(a, BIND_LEFT, policy_reason_name(REASON_IN_FLIGHT), 0);
 		snprintf(res->message, sizeof(res->message), "left: %s (a driver is letting go of it)",
 			 policy_reason_text(REASON_IN_FLIGHT));
@@ -457,8 +458,9 @@ static void act_work(void *arg)
 	child_keep(a->lock);
 	sequence(a);
 	send_record(a);
-	if (a->result.state == BIND_LEFT || a->result.state == BIND_DEFERRED || a->result.state == BIND_REFUSED ||
-	    a->result.state == BIND_FAILED)
+	/* While somebody else acts on it a write would wait for him: the next event cleans up. */
+	if ((a->result.state == BIND_LEFT && !a->j->self.facts.busy) || a->result.state == BIND_DEFERRED ||
+	    a->result.state == BIND_REFUSED || a->result.state == BIND_FAILED)
 		clean_up(a);
 }
 

@@ -786,6 +786,17 @@ attach_nvidia() {
 	assert_state bound
 }
 
+@test "nor is anything given back that nvfio took, while it is unbound from VFIO" {
+	gpu --driver vfio-pci
+	make_record $GPU bound driver=nvidia
+	set_attribute $GPU driver_override 'vfio-pci\n'
+	in_remove $GPU vfio-pci
+	reapply $GPU
+	assert_state left in-flight
+	[[ -z $(writes) ]] || explain "something was written"
+	[[ $(record_of $GPU state) == bound ]] || explain "its record says: $(record_of $GPU)"
+}
+
 # --- nvidia's own gate ----------------------------------------------------------------------------------------------
 
 LOCK="proc/driver/nvidia/gpus/$GPU/unbindLock"
