@@ -87,6 +87,27 @@ static bool is_none_of_ours(const struct judgement *j, const struct target *targ
 	return !target->named && policy_needs_naming(j->self.facts.role) && !state_is_act(&j->self.record);
 }
 
+/*
+ * What function 0 brought along stays with it, if that could not be released: a kernel with a VFIO node for each function
+ * shows its user on function 0 alone, and a native driver beside it is refused by the IOMMU group.
+ */
+static bool stays_with_function0(const struct judgement *j, const struct target *target)
+{
+	return !target->named && j->self.facts.role == ROLE_COMPANION && j->function0.fn.dirfd >= 0 &&
+	       j->function0.fn.on_vfio && j->self.fn.on_vfio;
+}
+
+static int tell_that_it_stays(const struct options *opt, const struct judgement *j)
+{
+	char message[64 + BDF_SIZE];
+
+	snprintf(message, sizeof(message), "refused: function 0 of its card, %s, stays on VFIO", j->function0.fn.name);
+	return request_show(opt, &(struct outcome){ .bdf = j->self.fn.name, .state = release_state_name(RELEASE_REFUSED),
+						    .reason = policy_reason_name(REASON_FUNCTION0),
+						    .driver = j->self.fn.driver, .message = message,
+						    .code = EXIT_CODE_FAILED });
+}
+
 /* An exit code, or -EBUSY: somebody else acts on it. */
 static int unbind_once(const struct options *opt, const struct target *target, unsigned int *ret_timeout_ms)
 {
@@ -108,6 +129,8 @@ static int unbind_once(const struct options *opt, const struct target *target, u
 	}
 	if (opt->dry_run)
 		return dry_run(opt, &j, to);
+	if (stays_with_function0(&j, target))
+		return tell_that_it_stays(opt, &j);
 	r = release_function(&j, to, request_watch, &res);
 	if (r == -EBUSY)
 		return r;

@@ -484,6 +484,24 @@ $USB change NVFIO=1" ]] || explain "the uevents"
 	done
 }
 
+@test "what function 0 brings along stays with it, where its own VFIO node is in use" {
+	add_card 0000:01:00 --native
+	nvfio bind $GPU
+	printf '511:0\n' >"$(echo "$(device_dir $GPU)"/vfio-dev/vfio*)/dev"
+	add_node /dev/vfio/devices/vfio0 511 0
+	hold /dev/vfio/devices/vfio0 4242 qemu-system-x86
+	forget_writes
+	nvfio unbind $GPU
+	assert_status 1
+	[[ -z $(writes) ]] || explain "something was written"
+	assert_log "$SND: refused: function 0 of its card, $GPU, stays on VFIO"
+	assert_on_vfio $SND
+	# It may be released by its own name.
+	nvfio unbind $SND
+	assert_status 0
+	assert_off_vfio $SND snd_hda_intel
+}
+
 @test "unbind is refused while a virtual machine has the node open, by its pid" {
 	add_card 0000:01:00 --native
 	nvfio bind $GPU
