@@ -11,6 +11,7 @@
 #include "child.h"
 #include "critical-net.h"
 #include "critical-nodes.h"
+#include "root.h"
 #include "sysfs.h"
 
 /* An answer takes milliseconds; what takes longer is a device in trouble, or a lock held by one. */
@@ -116,11 +117,24 @@ static void search_work(void *arg)
 		critical_found(&s->c, "a network function on %.32s whose interface is not to be seen", s->f->driver);
 }
 
+/* The first is nvfio's own, put there by its hooks; initramfs-tools makes no other. The second is systemd's. */
+static bool in_initramfs(void)
+{
+	return root_exists("/usr/lib/nvfio/in-initramfs") || root_exists("/etc/initrd-release");
+}
+
 int critical_find(const struct pci_function *f, struct critical *ret)
 {
-	struct search *s = child_memory(sizeof(*s));
+	struct search *s;
 	int r;
 
+	/* The root file system may be on it, or come over it; and nothing here says so. */
+	if (in_initramfs()) {
+		*ret = (struct critical){ .found = false };
+		critical_found(ret, "the root file system is not mounted yet; it is looked at again when it is");
+		return 0;
+	}
+	s = child_memory(sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->f = f;

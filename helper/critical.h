@@ -20,6 +20,8 @@ struct critical {
  * - a network interface that is up, has an address or a route, or is below another interface (bridge, bond, VLAN);
  *   one that is not to be seen from here (another network namespace), or a network function on a driver without any;
  * - a USB device for input or storage.
+ * In an initramfs everything is needed: what is there to be found comes with the root file system. The `add` that is
+ * replayed after switch-root asks again.
  * Some of these questions wait in the kernel (a disk in error recovery, the routing lock), so a child asks them; no answer
  * in time is something found. 0 with *ret filled in, or -errno.
  */

@@ -160,6 +160,26 @@ landed() {
 	assert_state bound
 }
 
+# What the host needs does not show before its root file system is mounted: the drive may be the one that it is on.
+@test "in an initramfs nothing foreign is taken, whatever it is; after switch-root the replayed add looks again" {
+	local sign bdf
+	landed
+	for sign in /usr/lib/nvfio/in-initramfs /etc/initrd-release; do
+		mkdir -p "$TREE${sign%/*}"
+		: >"$TREE$sign"
+		for bdf in $NVME $NIC; do
+			follow_up "$bdf"
+			assert_state refused critical
+			assert_log "the root file system is not mounted yet"
+		done
+		assert_untouched
+		rm "$TREE$sign"
+	done
+	coldplug --state refused $NVME
+	assert_state bound
+	assert_on_vfio $NVME
+}
+
 @test "an interface that is up with an address is refused by name" {
 	landed
 	set_attribute $NIC net/lan1/flags '0x1003\n'
