@@ -23,7 +23,7 @@ ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 INITRAMFSDIR ?= $(PREFIX)/share/initramfs-tools
 DRACUTDIR    ?= $(PREFIX)/lib/dracut/modules.d/90nvfio
-INITCPIODIR  ?= $(PREFIX)/lib/initcpio/install
+INITCPIODIR  ?= $(PREFIX)/lib/initcpio
 BUILD   ?= build
 VERSION := $(shell cat VERSION)
 
@@ -110,7 +110,8 @@ $(BUILD)/completions/%: completions/%.in completions/words.awk
 	$(Q)sed -e '/^@WORDS@$$/{r completions/words.awk' -e 'd}' $< >$@
 
 # What an initramfs needs, and a hook for each generator: all of them, whichever is there. One that is not does not mind.
-HOOKS := initramfs-files initramfs-tools/nvfio dracut/module-setup.sh mkinitcpio/nvfio
+HOOKS := initramfs-files initramfs-tools/nvfio initramfs-tools/init-top dracut/module-setup.sh dracut/native-drivers.sh \
+	mkinitcpio/install mkinitcpio/hook
 all: $(HOOKS:%=$(BUILD)/packaging/%)
 
 $(BUILD)/packaging/%: packaging/%.in Makefile
@@ -143,10 +144,13 @@ install: all
 	$(INSTALL) -D -m 644 rules/nvfio-no-modalias $(DESTDIR)$(UDEVDIR)/nvfio-no-modalias
 	$(INSTALL) -D -m 644 conf/nvfio.conf $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
 	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-files $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files
+	$(INSTALL) -D -m 755 packaging/native-drivers $(DESTDIR)$(LIBDIR)/nvfio/native-drivers
 	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-tools/nvfio $(DESTDIR)$(INITRAMFSDIR)/hooks/nvfio
-	$(INSTALL) -D -m 755 packaging/initramfs-tools/init-top $(DESTDIR)$(INITRAMFSDIR)/scripts/init-top/nvfio
+	$(INSTALL) -D -m 755 $(BUILD)/packaging/initramfs-tools/init-top $(DESTDIR)$(INITRAMFSDIR)/scripts/init-top/nvfio
 	$(INSTALL) -D -m 755 $(BUILD)/packaging/dracut/module-setup.sh $(DESTDIR)$(DRACUTDIR)/module-setup.sh
-	$(INSTALL) -D -m 644 $(BUILD)/packaging/mkinitcpio/nvfio $(DESTDIR)$(INITCPIODIR)/nvfio
+	$(INSTALL) -D -m 755 $(BUILD)/packaging/dracut/native-drivers.sh $(DESTDIR)$(DRACUTDIR)/native-drivers.sh
+	$(INSTALL) -D -m 644 $(BUILD)/packaging/mkinitcpio/install $(DESTDIR)$(INITCPIODIR)/install/nvfio
+	$(INSTALL) -D -m 644 $(BUILD)/packaging/mkinitcpio/hook $(DESTDIR)$(INITCPIODIR)/hooks/nvfio
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(DOCDIR)/examples conf/examples/*
 ifneq ($(SCDOC),)
 	$(foreach page,$(MAN),$(INSTALL) -D -m 644 $(BUILD)/$(page) $(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page) &&) :
@@ -156,8 +160,9 @@ uninstall:
 	rm -f $(DESTDIR)$(BINDIR)/nvfio $(DESTDIR)$(BASHDIR)/nvfio $(DESTDIR)$(ZSHDIR)/_nvfio $(DESTDIR)$(FISHDIR)/nvfio.fish
 	rm -f $(DESTDIR)$(UDEVDIR)/nvfio-udev $(DESTDIR)$(UDEVDIR)/nvfio-no-modalias \
 		$(RULES:%=$(DESTDIR)$(UDEVDIR)/rules.d/%) $(DESTDIR)$(LIBDIR)/nvfio/nvfio.conf
-	rm -f $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files $(DESTDIR)$(INITRAMFSDIR)/hooks/nvfio \
-		$(DESTDIR)$(INITRAMFSDIR)/scripts/init-top/nvfio $(DESTDIR)$(DRACUTDIR)/module-setup.sh $(DESTDIR)$(INITCPIODIR)/nvfio
+	rm -f $(DESTDIR)$(LIBDIR)/nvfio/initramfs-files $(DESTDIR)$(LIBDIR)/nvfio/native-drivers $(DESTDIR)$(INITRAMFSDIR)/hooks/nvfio \
+		$(DESTDIR)$(INITRAMFSDIR)/scripts/init-top/nvfio $(DESTDIR)$(DRACUTDIR)/module-setup.sh \
+		$(DESTDIR)$(DRACUTDIR)/native-drivers.sh $(DESTDIR)$(INITCPIODIR)/install/nvfio $(DESTDIR)$(INITCPIODIR)/hooks/nvfio
 	rm -f $(foreach page,$(MAN),$(DESTDIR)$(MANDIR)/man$(lastword $(subst ., ,$(page)))/$(page))
 	rm -f $(patsubst conf/%,$(DESTDIR)$(DOCDIR)/%,$(wildcard conf/examples/*))
 	rmdir --ignore-fail-on-non-empty $(DESTDIR)$(LIBDIR)/nvfio $(DESTDIR)$(DRACUTDIR) $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR)

@@ -20,6 +20,7 @@ setup() {
 	put /usr/lib/udev/rules.d/70-nvfio.rules '# rules'
 	put /usr/lib/udev/rules.d/90-nvfio-nodes.rules '# rules'
 	put /usr/lib/nvfio/nvfio.conf '#boot = native'
+	put /usr/lib/nvfio/native-drivers '#!/bin/sh'
 	put /lib/modules/6.1.0-test/modules.dep ''
 	put /lib/modules/6.1.0-test/modules.alias 'alias vfio_pci:v*d*sv*sd*bc*sc*i* vfio_pci' \
 		'alias pci:v000010DEd*sv*sd*bc03sc*i* nouveau'
@@ -66,9 +67,9 @@ assert_nothing() {
 
 @test "boot = vfio: helper, rules, configuration, modules" {
 	wanted
-	assert_list 'program /usr/lib/udev/nvfio-udev' 'file /usr/lib/udev/nvfio-no-modalias' \
-		'file /usr/lib/udev/rules.d/70-nvfio.rules' 'file /usr/lib/udev/rules.d/90-nvfio-nodes.rules' 'file /usr/lib/nvfio/nvfio.conf' 'file /etc/nvfio.conf.d/boot.conf' \
-		'module vfio' 'module vfio_iommu_type1' 'module vfio_pci' 'native nouveau'
+	assert_list 'sign /usr/lib/nvfio/in-initramfs' 'program /usr/lib/udev/nvfio-udev' 'file /usr/lib/udev/nvfio-no-modalias' \
+		'file /usr/lib/udev/rules.d/70-nvfio.rules' 'file /usr/lib/udev/rules.d/90-nvfio-nodes.rules' \
+		'file /usr/lib/nvfio/nvfio.conf' 'file /etc/nvfio.conf.d/boot.conf' 'module vfio' 'module vfio_iommu_type1' 'module vfio_pci' 'file /usr/lib/nvfio/native-drivers' 'native nouveau'
 }
 
 @test "boot = vfio as it may be written, and in any of the files" {
@@ -162,12 +163,13 @@ assert_nothing() {
 	# Its list is that of the fake root.
 	# shellcheck disable=SC2016 # for the hook
 	sed 's|[^(]*/initramfs-files --always "[^"]*"|sh "$LIST" --always "$M" "$D"|; s|-f $what|-f $D$what|; s|readlink -m "|&$D|' \
-		"$HOOKS/mkinitcpio/nvfio" >"$hook"
+		"$HOOKS/mkinitcpio/install" >"$hook"
 	add_binary() { echo "binary $*" >>"$log"; }
 	add_file() { echo "file $*" >>"$log"; }
 	add_symlink() { echo "link $*" >>"$log"; }
 	add_module() { echo "module $*" >>"$log"; }
 	add_dir() { mkdir -p "$BUILDROOT$1"; }
+	add_runscript() { echo runscript >>"$log"; }
 	# shellcheck source=/dev/null
 	source "$hook"
 	build
@@ -182,6 +184,73 @@ assert_nothing() {
 		module vfio?
 		module vfio_iommu_type1?
 		module vfio_pci?
+		file /usr/lib/nvfio/native-drivers
+		runscript
 	END
 	[ -e "$BUILDROOT/etc/driverctl.d/pci-0000:41:00.0" ]
+	[ -e "$BUILDROOT/usr/lib/nvfio/in-initramfs" ]
+	[ "$(<"$BUILDROOT/etc/modprobe.d/nvfio-native.conf")" = 'blacklist nouveau' ]
+
+	# With systemd nobody would end it.
+	rm -r "$BUILDROOT" "$log"
+	mkdir -p "$BUILDROOT/usr/lib/systemd"
+	: >"$BUILDROOT/usr/lib/systemd/systemd"
+	build
+	[ ! -e "$BUILDROOT/etc/modprobe.d" ]
+	run ! grep -x runscript "$log"
+}
+
+# native TREE: the script, with stand-ins for its programs and paths in TREE; what they were told goes to TREE/log.
+native() {
+	# shellcheck disable=SC2016 # for sh
+	sed "s|/etc/modprobe.d|$1&|; s|/sys/bus|$1&|" "$REPO/packaging/native-drivers" >"$1/script"
+	mkdir -p "$1/bin"
+	# shellcheck disable=SC2016 # for sh
+	printf '#!/bin/sh\necho "${0##*/} $*" >>"%s/log"\n' "$1" | tee "$1/bin/udevadm" >"$1/bin/modprobe"
+	chmod +x "$1"/bin/*
+	PATH=$1/bin /bin/sh "$1/script"
+}
+
+# function_at BDF VENDOR CLASS [DRIVER]
+function_at() {
+	put "/sys/bus/pci/devices/$1/vendor" "$2"
+	put "/sys/bus/pci/devices/$1/class" "$3"
+	put "/sys/bus/pci/devices/$1/modalias" "pci:$1"
+	[ -z "${4-}" ] || put "/sys/bus/pci/devices/$1/driver"
+}
+
+@test "native drivers are let in once, after the coldplug, for GPUs without driver" {
+	function_at 0000:01:00.0 0x10de 0x030200
+	function_at 0000:01:00.1 0x10de 0x040300
+	function_at 0000:02:00.0 0x10de 0x030000 vfio-pci
+	function_at 0000:03:00.0 0x1002 0x030000
+	native "$D"
+	[ ! -e "$D/log" ]
+	put /etc/modprobe.d/nvfio-native.conf 'blacklist nouveau'
+	native "$D"
+	diff - "$D/log" <<-END
+		udevadm settle
+		udevadm control --reload
+		modprobe -qb pci:0000:01:00.0
+		udevadm settle
+	END
+	[ ! -s "$D/etc/modprobe.d/nvfio-native.conf" ]
+	native "$D"
+	[ "$(wc -l <"$D/log")" = 4 ]
+}
+
+@test "mkinitcpio's runtime hook: MODULES, which it kept back, too, are loaded after that" {
+	local log=$BATS_TEST_TMPDIR/log MODULES='nvidia nvidia_drm'
+	sed "s|^\t/.*/native-drivers|\techo native-drivers >>$log|" "$REPO/build/packaging/mkinitcpio/hook" >"$BATS_TEST_TMPDIR/hook"
+	modprobe() { echo "modprobe $*" >>"$log"; }
+	# shellcheck source=/dev/null
+	source "$BATS_TEST_TMPDIR/hook"
+	run_hook
+	MODULES=
+	run_hook
+	diff - "$log" <<-END
+		native-drivers
+		modprobe -qab nvidia nvidia_drm
+		native-drivers
+	END
 }

@@ -61,8 +61,18 @@ contents() {
 }
 
 ours() {
+	# shellcheck disable=SC2086 # a word, or none
 	printf '%s\n' usr/lib/udev/nvfio-{udev,no-modalias} usr/lib/udev/rules.d/70-nvfio.rules usr/lib/udev/rules.d/90-nvfio-nodes.rules \
-		usr/lib/nvfio/nvfio.conf usr/lib/x86_64-linux-gnu/libinih "${MODULES[@]/#/usr/lib/modules/$VERSION/}"
+		usr/lib/nvfio/in-initramfs usr/lib/nvfio/native-drivers etc/modprobe.d/nvfio-native.conf \
+		${CONF-usr/lib/nvfio/nvfio.conf} usr/lib/x86_64-linux-gnu/libinih "${MODULES[@]/#/usr/lib/modules/$VERSION/}"
+}
+
+# hooks TOOL: what calls native-drivers.
+hooks() {
+	case $1 in
+	initramfs-tools) echo scripts/init-top/nvfio ;;
+	dracut) printf 'usr/lib/dracut/hooks/%s/01-native-drivers.sh\n' initqueue/settled pre-mount ;;
+	esac
 }
 
 put() {
@@ -98,7 +108,7 @@ adds_nothing() {
 adds_ours() {
 	build "$D" "$1" "$IMAGE"
 	mapfile -t lines < <(ours)
-	[[ $1 != initramfs-tools ]] || lines+=(etc/modprobe.d/nvfio-native.conf scripts/init-top/nvfio)
+	mapfile -t -O ${#lines[@]} lines < <(hooks "$1")
 	assert_added "$1" "${lines[@]}" etc/nvfio.conf.d/boot.conf
 	# With all it is linked to.
 	chroot "$IMAGE.d" /usr/lib/udev/nvfio-udev --version
@@ -116,8 +126,8 @@ adds_words() {
 	build "$D" "$1" "$IMAGE"
 	mapfile -t lines < <(ours)
 	# initramfs-tools copies an administrator's rules by itself, to another place.
-	[[ $1 != initramfs-tools ]] || lines+=(usr/lib/udev/rules.d/60-gpu.rules
-		etc/modprobe.d/nvfio-native.conf scripts/init-top/nvfio)
+	[[ $1 != initramfs-tools ]] || lines+=(usr/lib/udev/rules.d/60-gpu.rules)
+	mapfile -t -O ${#lines[@]} lines < <(hooks "$1")
 	assert_added "$1" "${lines[@]}" etc/udev/rules.d/60-gpu.rules etc/nvfio.conf "etc/nvfio.conf.d/mask.conf /dev/null" \
 		etc/driverctl.d/pci-0000:41:00.0 usr/lib/nvidia/sriov-manage
 }
@@ -129,10 +139,7 @@ adds_words() {
 	put /etc/udev/rules.d/60-gpu.rules 'SUBSYSTEM=="pci", KERNEL=="0000:42:00.0", ENV{NVFIO}="native"'
 	put /etc/driverctl.d/pci-0000:41:00.0 nvidia
 	put /usr/lib/nvidia/sriov-manage '#!/bin/bash'
-	ours() {
-		printf '%s\n' usr/lib/udev/nvfio-{udev,no-modalias} usr/lib/udev/rules.d/70-nvfio.rules \
-			usr/lib/udev/rules.d/90-nvfio-nodes.rules usr/lib/x86_64-linux-gnu/libinih "${MODULES[@]/#/usr/lib/modules/$VERSION/}"
-	}
+	CONF=
 	each_tool adds_words
 }
 
@@ -150,6 +157,6 @@ has_mistake() {
 
 @test "dracut --add nvfio: also with boot = native" {
 	build "$D" dracut "$IMAGE" nvfio
-	mapfile -t lines < <(ours)
+	mapfile -t lines < <(ours; hooks dracut)
 	assert_added dracut "${lines[@]}"
 }
