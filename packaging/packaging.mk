@@ -2,11 +2,12 @@
 #
 # make dist               build/dist/nvfio-VERSION.tar.gz of the commit that is checked out
 # make deb, rpm, arch     packages of that commit, in build/deb, build/rpm, build/arch
+# make check-boot         installs the Debian package in a Debian root and boots that in the VM (tests/packages/boot.bats)
 # make check-packages     builds all of them, and looks at what they are (docs/PACKAGING.md)
 
 DIST := $(BUILD)/dist/nvfio-$(VERSION).tar.gz
 
-.PHONY: dist deb rpm arch check-packages
+.PHONY: dist deb rpm arch check-packages check-boot
 dist:
 	packaging/dist $(DIST)
 
@@ -16,3 +17,6 @@ deb rpm arch: dist
 # Not part of check: minutes, and the package tools of three distributions.
 check-packages: check-musl
 	bats tests/packages
+
+check-boot:
+	bats tests/packages/boot.bats

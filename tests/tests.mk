@@ -11,7 +11,7 @@ SCRIPTS = .ci/run packaging/dist $(wildcard packaging/build-*) \
 	$(shell grep -lrE --include='*' '^.!/(bin/bash|usr/bin/env bats)' tests --exclude-dir=out) \
 	$(wildcard tests/bats/lib/*.bash tests/packages/lib/*.bash tests/vm/guest/*.bash) \
 	$(wildcard packaging/debian/*.post* packaging/debian/tests/installed packaging/debian/tests/unit) \
-	$(wildcard packaging/initramfs-files.in packaging/native-drivers packaging/initramfs-tools/*.in \
+	$(wildcard packaging/initramfs-files.in packaging/native-drivers tests/packages/boot/image packaging/initramfs-tools/*.in \
 	packaging/dracut/*.in packaging/mkinitcpio/*.in)
 
 .PHONY: check check-unit check-tree check-rules check-vm lint analyze
