@@ -4,6 +4,7 @@
 # make check      every test: lint, analyzers, unit, fake tree, rules, VM
 # make check-matrix  the VM tests on Debian 12 and 13 and the newest kernel and udev; an hour
 # make soak       the long forms: every fault, 200 hotplugs in a storm, every kill point; an hour and more
+# make bench      what it costs, beside the floor and others, on a clock that counts instructions
 # make demo       the main job, in a VM: no GPU and no KVM needed
 # make vm-shell   a shell in that VM
 # make dist       the source tarball; make deb, rpm, arch: packages; make check-packages (packaging/packaging.mk)

@@ -9,7 +9,7 @@ ANALYZE_FLAGS := -std=gnu11 -D_GNU_SOURCE -DNVFIO_VERSION=\"$(VERSION)\"
 BATS := TMPDIR=$(if $(wildcard /dev/shm),/dev/shm,/tmp) bats --jobs $(shell nproc)
 SCRIPTS = .ci/run packaging/dist $(wildcard packaging/build-*) \
 	$(shell grep -lrE --include='*' '^.!/(bin/bash|usr/bin/env bats)' tests --exclude-dir=out) \
-	$(wildcard tests/bats/lib/*.bash tests/packages/lib/*.bash tests/vm/guest/*.bash) \
+	$(wildcard tests/bats/lib/*.bash tests/packages/lib/*.bash tests/vm/guest/*.bash tests/bench/*.bash) \
 	$(wildcard packaging/debian/*.post* packaging/debian/tests/installed packaging/debian/tests/unit) \
 	$(wildcard packaging/initramfs-files.in packaging/native-drivers tests/packages/boot/image packaging/initramfs-tools/*.in \
 	packaging/dracut/*.in packaging/mkinitcpio/*.in)
@@ -116,6 +116,11 @@ check-matrix: all
 .PHONY: soak
 soak: all soak-tree
 	SOAK=1 tests/vm/run --deadline 10800 --test-timeout 7200 $(notdir $(shell grep -l SOAK tests/vm/scenarios/*.bats))
+
+# What it costs, beside the floor and others; nothing is asserted. make bench BENCH="--rounds 1 --sizes 64"
+.PHONY: bench
+bench: all
+	tests/bench/run $(BENCH)
 
 .PHONY: demo vm-shell
 demo: all

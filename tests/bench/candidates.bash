@@ -79,14 +79,17 @@ ready_bind-all()
 	COMMAND=(bind-all)
 }
 
-# It has no display class among the kinds of devices that it knows: the copy has.
+# It has no display class among the kinds of devices that it knows: the copy has. Python lists the directory that its script
+# lies in.
 ready_devbind()
 {
 	cp -a "$PACKAGES/dpdk/." /
-	sed -i "s/^misc_devices = \[/&{'Class': '03', 'Vendor': '10de', 'Device': None, 'SVendor': None, 'SDevice': None}, \
+	mkdir -p /opt/dpdk
+	sed "s/^misc_devices = \[/&{'Class': '03', 'Vendor': '10de', 'Device': None, 'SVendor': None, 'SDevice': None}, \
 {'Class': '04', 'Vendor': '10de', 'Device': None, 'SVendor': None, 'SDevice': None}, \
-{'Class': '0c', 'Vendor': '10de', 'Device': None, 'SVendor': None, 'SDevice': None}, /" /usr/bin/dpdk-devbind.py
-	COMMAND=(/usr/bin/dpdk-devbind.py --bind=vfio-pci "${FUNCTIONS[@]}")
+{'Class': '0c', 'Vendor': '10de', 'Device': None, 'SVendor': None, 'SDevice': None}, /" /usr/bin/dpdk-devbind.py \
+		>/opt/dpdk/dpdk-devbind.py
+	COMMAND=(/usr/bin/python3 /opt/dpdk/dpdk-devbind.py --bind=vfio-pci "${FUNCTIONS[@]}")
 }
 
 # bare_guest: after any candidate. The units of driverctl stay active when their device has gone; it refuses to have them

@@ -3,6 +3,7 @@
  * stopwatch - starts one burst of PCI events, waits for its end, and says what it cost.
  *
  * usage: stopwatch vfs PF N [COMMAND...]               writes N to the PF's sriov_numvfs
+ *        stopwatch events SYSPATH N                     asks the kernel for N change events of this device
  *        stopwatch card FIFO LINE N BDF... [COMMAND...]    writes LINE to FIFO, which plugs a card of these N functions
  *
  * The end: every function on vfio-pci, and udev has broadcast each event that the kernel sent. COMMAND is the candidate
@@ -319,6 +320,18 @@ static void run_vfs(char **argv)
 	last_bind_us = 0;
 }
 
+static void run_events(char **argv)
+{
+	char path[PATH_MAX];
+	int i;
+
+	snprintf(path, sizeof(path), "%s/uevent", argv[0]);
+	start_us = now_us();
+	for (i = atoi(argv[1]); i > 0; i--)
+		write_text(path, "change");
+	wait_for_end(false);
+}
+
 static void run_card(char **argv)
 {
 	struct sched_param before_all = { .sched_priority = 1 }, others = { 0 };
@@ -345,17 +358,21 @@ int main(int argc, char **argv)
 	size_t i;
 
 	if (argc < 4)
-		errx(2, "usage: stopwatch vfs PF N [COMMAND...] | card FIFO LINE N BDF... [COMMAND...]");
+		errx(2, "usage: stopwatch vfs PF N [COMMAND...] | events SYSPATH N | card FIFO LINE N BDF... [COMMAND...]");
 	kernel_socket = open_events(KERNEL);
 	udev_socket = open_events(UDEV);
 	queue_watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (queue_watch < 0 || inotify_add_watch(queue_watch, "/run/udev", IN_DELETE) < 0)
 		err(1, "/run/udev");
+	/* udevd's idle workers end after three seconds: everybody begins without. */
+	sleep(4);
 	come_to_rest();
 	read_counters(before);
 	first_seqnum = before[N_COUNTERS - 1];
 	if (strcmp(argv[1], "vfs") == 0)
 		run_vfs(argv + 2);
+	else if (strcmp(argv[1], "events") == 0)
+		run_events(argv + 2);
 	else
 		run_card(argv + 2);
 	end_us = now_us();
