@@ -173,6 +173,7 @@ try()
 
 	bash -c "$2" >/dev/null 2>&1 3>&- &
 	pid=$!
+	TRIED+=("$pid")
 	if [[ $1 == answers ]]; then
 		wait_for 10 gone "/proc/$pid" || { echo "blocks: $2"; cat "/proc/$pid/stack"; return 1; }
 		wait "$pid"
@@ -189,6 +190,8 @@ reading()
 }
 
 @test "what the kernel blocks meanwhile, and what it does not" {
+	local pid TRIED=()
+
 	hanging_takeover
 	cd "$SYS/$BDF"
 	try answers "for attr in vendor device class subsystem_vendor modalias resource irq numa_node enable power/control \
@@ -212,6 +215,13 @@ reading()
 	nvidia_set hang_remove N
 	# All of them get their answer now, and the driver goes.
 	wait_for 10 eval '! module_loaded nvidia'
+	for pid in "${TRIED[@]}"; do
+		wait_for 15 gone "/proc/$pid"
+	done
+	wait_for 15 no_strays
+	# The unbind by hand waited for the lock behind ours. Whatever driver is there when it gets it, it releases
+	# (device_driver_detach() in drivers/base/dd.c): that may be vfio-pci, and a trigger takes the function again.
+	driver_is "$BDF" vfio-pci || udevadm trigger "$SYS/$BDF"
 	wait_for 15 driver_is "$BDF" vfio-pci
 	settle
 	wait_for 5 no_strays
