@@ -160,7 +160,8 @@ in_time()
 	[[ $(removes_of nvidia) == $((REMOVES + 1)) ]]
 	# The one that acts is a survivor of its event, with the record that says what was before.
 	pid=$(pgrep -x nvfio-udev)
-	grep -q unbind_store "/proc/$pid/stack"
+	# The stand-in sleeps in short turns, and in between there is no stack to read.
+	wait_for 5 grep -q unbind_store "/proc/$pid/stack"
 	grep -qx driver=nvidia "/run/nvfio/$BDF"
 	lands
 	unplug_all
