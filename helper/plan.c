@@ -7,6 +7,7 @@
 #include "node-access.h"
 #include "root.h"
 #include "say.h"
+#include "steps.h"
 
 static void show_write(struct json *json, const char *path, const char *value)
 {
@@ -75,7 +76,7 @@ void plan_bind(struct json *json, const struct judgement *j, const char *driver)
 		show_write(json, path, "1");
 	if (!j->self.facts.override || !streq(j->self.facts.override, driver))
 		show_override(json, fn, driver);
-	if (streq(fn->driver, "snd_hda_intel"))
+	if (steps_probes_on(fn->driver))
 		show_attribute(json, fn, "power/control", "on");
 	if (fn->driver[0])
 		show_driver(json, fn, fn->driver, "unbind");

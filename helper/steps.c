@@ -24,7 +24,7 @@ int steps_read_override(const struct pci_function *fn, char *buf, size_t size)
 
 static int has_driver_without_link(const struct pci_function *fn)
 {
-	char text[4096];
+	char text[SYSFS_VALUE_SIZE];
 	int r = sysfs_read(fn->dirfd, "uevent", text, sizeof(text));
 
 	if (r < 0)
@@ -77,6 +77,11 @@ static int write_driver(const struct pci_function *fn, const char *driver, const
 
 #define PROBE_MS 5000
 
+bool steps_probes_on(const char *driver)
+{
+	return streq(driver, "snd_hda_intel");
+}
+
 /* 1: there is a sound card with its control device; 0; -errno. */
 static int has_sound_card(const struct pci_function *fn)
 {
@@ -105,7 +110,7 @@ static int probe_is_over(struct pci_function *fn)
 
 	if (r < 0)
 		return r;
-	return streq(fn->driver, "snd_hda_intel") ? has_sound_card(fn) : 1;
+	return steps_probes_on(fn->driver) ? has_sound_card(fn) : 1;
 }
 
 int steps_await_probe(struct pci_function *fn, int64_t deadline)
@@ -149,7 +154,7 @@ int steps_unbind(struct pci_function *fn, const char *driver)
 
 	/* `driver` may be fn->driver itself. */
 	snprintf(from, sizeof(from), "%s", driver);
-	if (streq(from, "snd_hda_intel"))
+	if (steps_probes_on(from))
 		keep_awake(fn);
 	/* The link goes before remove() is called: without it an eject, or somebody else, is at it. */
 	r = pci_refresh(fn);

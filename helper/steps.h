@@ -23,6 +23,9 @@ int steps_is_leaving(const struct pci_function *fn) _must_check_;
 /* Writes it; "" clears it ("\n": the kernel cuts there, and a write of zero bytes never reaches it). 0 or -errno. */
 int steps_write_override(const struct pci_function *fn, const char *driver) _must_check_;
 
+/* Whether this is the driver that steps_await_probe() waits for, and whose function steps_unbind() keeps awake. */
+bool steps_probes_on(const char *driver);
+
 /*
  * Waits until snd_hda_intel has probed the function to its end, which it does in a work item after it was bound; any other
  * driver is done when it is bound. Its remove() gives up the device lock while it waits for that work (azx_remove() in
