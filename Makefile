@@ -11,7 +11,8 @@
 # make install    DESTDIR= PREFIX=/usr UDEVDIR=$(PREFIX)/lib/udev; make uninstall takes the same. nvfio.conf(5) is read
 #                 from /usr/lib/nvfio and /etc whatever PREFIX is
 #
-# Switches: V=1 shows commands, WERROR=1 makes warnings errors, ASAN=1 builds with address and undefined sanitizers.
+# Switches: V=1 shows commands, WERROR=1 makes warnings errors, ASAN=1 builds with address and undefined sanitizers,
+# KMOD=linked links libkmod, which else is loaded at run time (helper/kmod-library.c).
 
 PREFIX  ?= /usr
 BINDIR  ?= $(PREFIX)/bin
@@ -40,6 +41,10 @@ HARDEN :=
 else
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
 endif
+ifeq ($(KMOD),linked)
+EXTRA += -DNVFIO_LINK_KMOD
+LIBKMOD := -lkmod
+endif
 Q := $(if $(V),,@)
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wpointer-arith \
@@ -54,12 +59,12 @@ MODULES := \
 	root privilege sysfs pci iommu console \
 	nodes holders critical-net critical-nodes critical \
 	log uevent state child \
-	kmod driver \
+	kmod-library kmod-notes kmod driver \
 	config config-keys config-parse \
 	policy siblings host judge node-access \
 	steps bind undo sriov
 OBJECTS := $(MODULES:%=$(BUILD)/helper/%.o)
-LIBS    := -lkmod -linih
+LIBS    := $(LIBKMOD) -linih
 
 # The operator's command is these on top of them.
 COMMAND := \

@@ -3,37 +3,47 @@
  * Which module drives a function over VFIO, and getting it into the kernel. Owns everything libkmod
  * knows: aliases, blacklists, `install` commands. What is loaded is read below /sys (driver.c) and
  * never asked of libkmod, which always looks at the host's. A context costs 0.1 ms and lives
- * for one public call, but for kmod_keep(): nothing else to keep, nothing to free.
+ * for one public call, but for kmod_keep() and kmod_begin_event().
  */
 #include "kmod.h"
 
 #include <fnmatch.h>
-#include <libkmod.h>
 #include <sys/utsname.h>
 #include "driver.h"
+#include "kmod-library.h"
+#include "kmod-notes.h"
 #include "root.h"
 
 #define GENERIC "vfio_pci"
 #define ALIAS_SIZE 256
+#define CONFIG_DIRS_MAX 8
+
+/* Set by context_new(); without a context there is nothing to call it with. */
+static const struct libkmod *lib;
 
 static void cleanup_ctxp(struct kmod_ctx **ctx)
 {
-	kmod_unref(*ctx);
+	if (*ctx)
+		lib->unref(*ctx);
 }
 
 static void cleanup_modp(struct kmod_module **mod)
 {
-	kmod_module_unref(*mod);
+	if (*mod)
+		lib->module_unref(*mod);
 }
 
 static void cleanup_listp(struct kmod_list **list)
 {
-	kmod_module_unref_list(*list);
+	if (*list)
+		lib->module_unref_list(*list);
 }
 
 #define _cleanup_ctx_ __attribute__((cleanup(cleanup_ctxp)))
 #define _cleanup_mod_ __attribute__((cleanup(cleanup_modp)))
 #define _cleanup_list_ __attribute__((cleanup(cleanup_listp)))
+/* kmod_list_foreach() would call the library by name. */
+#define LIST_FOREACH(l, list) for ((l) = (list); (l); (l) = lib->list_next((list), (l)))
 
 int kmod_rank_alias(const char *pattern, const char *name)
 {
@@ -48,8 +58,9 @@ int kmod_rank_alias(const char *pattern, const char *name)
 	return stars;
 }
 
-/* See kmod_keep(). */
+/* See kmod_keep() and kmod_begin_event(). */
 static struct kmod_ctx *kept;
+static bool keep_first, keep_answers;
 static struct answer {
 	char *modalias, *pinned;
 	int result;
@@ -71,33 +82,35 @@ _printf_(6, 0) static void quiet(void *data _unused_, int priority _unused_,
  */
 static struct kmod_ctx *context_new(void)
 {
-	static const char *const dirs[] = { "/etc/modprobe.d", "/run/modprobe.d",
-					    "/usr/local/lib/modprobe.d", "/usr/lib/modprobe.d",
-					    "/lib/modprobe.d" };
-	char paths[ARRAY_SIZE(dirs)][PATH_MAX], indexes[PATH_MAX], release[128];
-	const char *list[ARRAY_SIZE(dirs) + 1] = { NULL };
+	char paths[CONFIG_DIRS_MAX][PATH_MAX], indexes[PATH_MAX], release[128];
+	const char *list[CONFIG_DIRS_MAX + 1] = { NULL };
 	struct kmod_ctx *ctx;
 	struct utsname u;
 
 	if (kept)
-		return kmod_ref(kept);
+		return lib->ref(kept);
+	lib = libkmod();
+	if (!lib)
+		return NULL;
 	if (root_is_host()) {
-		ctx = kmod_new(NULL, NULL);
+		ctx = lib->new(NULL, NULL);
 	} else {
 		if (uname(&u) < 0)
 			return NULL;
 		snprintf(release, sizeof(release), "/lib/modules/%s", u.release);
 		if (root_path(release, indexes, sizeof(indexes)) < 0)
 			return NULL;
-		for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
-			if (root_path(dirs[i], paths[i], PATH_MAX) < 0)
+		for (size_t i = 0; i < CONFIG_DIRS_MAX && kmod_config_dirs[i]; i++) {
+			if (root_path(kmod_config_dirs[i], paths[i], PATH_MAX) < 0)
 				return NULL;
 			list[i] = paths[i];
 		}
-		ctx = kmod_new(indexes, list);
+		ctx = lib->new(indexes, list);
 	}
 	if (ctx)
-		kmod_set_log_fn(ctx, quiet, NULL);
+		lib->set_log_fn(ctx, quiet, NULL);
+	if (ctx && keep_first)
+		kept = lib->ref(ctx);
 	return ctx;
 }
 
@@ -134,12 +147,12 @@ static bool cmdline_blacklists(const char *module)
 
 static bool is_blacklisted(struct kmod_ctx *ctx, const char *module)
 {
-	struct kmod_config_iter *iter = kmod_config_get_blacklists(ctx);
+	struct kmod_config_iter *iter = lib->config_get_blacklists(ctx);
 	bool found = false;
 
-	while (iter && !found && kmod_config_iter_next(iter))
-		found = driver_same_name(kmod_config_iter_get_key(iter), module);
-	kmod_config_iter_free_iter(iter);
+	while (iter && !found && lib->config_iter_next(iter))
+		found = driver_same_name(lib->config_iter_get_key(iter), module);
+	lib->config_iter_free_iter(iter);
 	return found || cmdline_blacklists(module);
 }
 
@@ -149,7 +162,7 @@ static int lookup_name(struct kmod_ctx *ctx, const char *module, struct kmod_mod
 	struct kmod_module *mod = NULL;
 	int r;
 
-	r = kmod_module_new_from_name_lookup(ctx, module, &mod);
+	r = lib->module_new_from_name_lookup(ctx, module, &mod);
 	if (r < 0)
 		return r;
 	if (!mod)
@@ -164,18 +177,18 @@ static int rank_module(const struct kmod_module *mod, const char *alias)
 	struct kmod_list *info = NULL, *l;
 	int best = ALIAS_SIZE;
 
-	if (kmod_module_get_info(mod, &info) < 0)
+	if (lib->module_get_info(mod, &info) < 0)
 		return best;
-	kmod_list_foreach(l, info) {
+	LIST_FOREACH(l, info) {
 		int rank;
 
-		if (!streq(kmod_module_info_get_key(l), "alias"))
+		if (!streq(lib->module_info_get_key(l), "alias"))
 			continue;
-		rank = kmod_rank_alias(kmod_module_info_get_value(l), alias);
+		rank = kmod_rank_alias(lib->module_info_get_value(l), alias);
 		if (rank >= 0 && rank < best)
 			best = rank;
 	}
-	kmod_module_info_free_list(info);
+	lib->module_info_free_list(info);
 	return best;
 }
 
@@ -198,13 +211,13 @@ static int choose_by_alias(struct kmod_ctx *ctx, const char *alias,
 	bool blacklisted = false, single;
 	int best = 0, r;
 
-	r = kmod_module_new_from_lookup(ctx, alias, &list);
+	r = lib->module_new_from_lookup(ctx, alias, &list);
 	if (r < 0)
 		return r;
-	single = list && !kmod_list_next(list, list);
-	kmod_list_foreach(l, list) {
-		_cleanup_mod_ struct kmod_module *mod = kmod_module_get_module(l);
-		const char *name = kmod_module_get_name(mod);
+	single = list && !lib->list_next(list, list);
+	LIST_FOREACH(l, list) {
+		_cleanup_mod_ struct kmod_module *mod = lib->module_get_module(l);
+		const char *name = lib->module_get_name(mod);
 		int rank;
 
 		if (is_blacklisted(ctx, name)) {
@@ -249,14 +262,12 @@ static int choose_best(struct kmod_ctx *ctx, const char *modalias,
 	return copy_name(module, DRIVER_NAME_SIZE, GENERIC);
 }
 
-/* A driver that is there is taken as it is; else its name is taken for the module's. */
+/* Of one that is not there yet the name is taken for the module's. */
 static int choose_pinned(struct kmod_ctx *ctx, const char *pinned, struct vfio_driver *drv)
 {
 	_cleanup_mod_ struct kmod_module *mod = NULL;
 	int r;
 
-	if (driver_module(pinned, drv->module) == 0)
-		return copy_name(drv->driver, sizeof(drv->driver), pinned);
 	if (driver_normalise(pinned, drv->module, sizeof(drv->module)) < 0)
 		return -ENOENT;
 	r = lookup_name(ctx, drv->module, &mod);
@@ -276,23 +287,38 @@ static int check_install(struct kmod_ctx *ctx, const char *module)
 {
 	_cleanup_mod_ struct kmod_module *mod = NULL;
 
-	return lookup_name(ctx, module, &mod) == 0 && kmod_module_get_install_commands(mod) ? -ENOEXEC : 0;
+	return lookup_name(ctx, module, &mod) == 0 && lib->module_get_install_commands(mod) ? -ENOEXEC : 0;
+}
+
+/* A driver that is in the kernel is taken as it is. */
+static bool find_there(const char *pinned, struct vfio_driver *drv)
+{
+	return driver_module(pinned, drv->module) == 0 && copy_name(drv->driver, sizeof(drv->driver), pinned) == 0;
+}
+
+/* What an earlier event found out, if it is in the kernel still: then there is nothing to load, either. */
+static bool find_noted(const char *modalias, struct vfio_driver *drv)
+{
+	return kmod_notes_find(modalias, drv->module, sizeof(drv->module)) && driver_find(drv->module, drv->driver) == 0;
 }
 
 static int choose(const char *modalias, const char *pinned, struct vfio_driver *ret)
 {
-	_cleanup_ctx_ struct kmod_ctx *ctx = context_new();
+	_cleanup_ctx_ struct kmod_ctx *ctx = NULL;
 	struct vfio_driver drv = { .driver = "" };
 	int r;
 
+	if (pinned[0] ? find_there(pinned, ret) : find_noted(modalias, ret))
+		return 0;
+	ctx = context_new();
 	if (!ctx)
-		return -ENOMEM;
+		return lib ? -ENOMEM : -ENOPKG;
 	if (pinned[0]) {
 		r = choose_pinned(ctx, pinned, &drv);
 	} else {
 		r = choose_best(ctx, modalias, drv.module);
-		if (r == 0)
-			driver_find(drv.module, drv.driver);
+		if (r == 0 && driver_find(drv.module, drv.driver) == 0)
+			kmod_notes_add(modalias, drv.module);
 	}
 	if (r == 0 && !drv.driver[0])
 		r = check_install(ctx, drv.module);
@@ -333,7 +359,8 @@ int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *re
 		return answers[i].result;
 	}
 	r = choose(modalias, pinned, &drv);
-	if (kept)
+	/* Not in an event, which loads modules between two questions. */
+	if (keep_answers)
 		keep_answer(modalias, pinned, r, &drv);
 	if (r == 0)
 		*ret = drv;
@@ -355,7 +382,7 @@ static int insert(struct kmod_module *mod)
 
 	/* EBUSY: another insertion of this module was under way and failed, or its removal. */
 	for (int i = 0; i < 2 && r == -EBUSY; i++)
-		r = kmod_module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL,
+		r = lib->module_probe_insert_module(mod, KMOD_PROBE_APPLY_BLACKLIST, NULL,
 						    refuse_install, &refused, NULL);
 	if (r > 0)
 		return -EACCES;
@@ -382,7 +409,7 @@ int kmod_load(struct vfio_driver *drv)
 		return copy_name(drv->driver, sizeof(drv->driver), driver);
 	ctx = context_new();
 	if (!ctx)
-		return -ENOMEM;
+		return lib ? -ENOMEM : -ENOPKG;
 	if (is_blacklisted(ctx, drv->module))
 		return -EACCES;
 	if (lookup_name(ctx, drv->module, &mod) < 0)
@@ -399,19 +426,30 @@ int kmod_load(struct vfio_driver *drv)
 	return copy_name(drv->driver, sizeof(drv->driver), driver);
 }
 
+#define NOTED_YES "there"
+#define NOTED_NO "missing"
+
 bool kmod_exists(const char *module)
 {
 	_cleanup_ctx_ struct kmod_ctx *ctx = NULL;
 	_cleanup_mod_ struct kmod_module *mod = NULL;
-	char path[sizeof("/sys/module/") + DRIVER_NAME_SIZE], name[DRIVER_NAME_SIZE];
+	char path[sizeof("/sys/module/") + DRIVER_NAME_SIZE], name[DRIVER_NAME_SIZE], noted[8];
+	int r;
 
 	if (driver_normalise(module, name, sizeof(name)) < 0)
 		return false;
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	if (root_exists(path))
 		return true;
+	if (kmod_notes_find(name, noted, sizeof(noted)))
+		return streq(noted, NOTED_YES);
 	ctx = context_new();
-	return ctx && lookup_name(ctx, name, &mod) == 0;
+	if (!ctx)
+		return false;
+	r = lookup_name(ctx, name, &mod);
+	if (r == 0 || r == -ENOENT)
+		kmod_notes_add(name, r == 0 ? NOTED_YES : NOTED_NO);
+	return r == 0;
 }
 
 /* The kernel's signature is at the end of the file; libkmod finds it in a compressed one as well. */
@@ -420,11 +458,11 @@ static bool is_signed(const struct kmod_module *mod)
 	struct kmod_list *info = NULL, *l;
 	bool found = false;
 
-	if (kmod_module_get_info(mod, &info) < 0)
+	if (lib->module_get_info(mod, &info) < 0)
 		return false;
-	kmod_list_foreach(l, info)
-		found |= streq(kmod_module_info_get_key(l), "sig_id");
-	kmod_module_info_free_list(info);
+	LIST_FOREACH(l, info)
+		found |= streq(lib->module_info_get_key(l), "sig_id");
+	lib->module_info_free_list(info);
 	return found;
 }
 
@@ -446,23 +484,30 @@ enum kmod_presence kmod_find(const char *module, bool *ret_signed)
 	there = root_exists(path);
 	if (!ctx || lookup_name(ctx, name, &mod) < 0)
 		return there ? KMOD_BUILTIN : KMOD_MISSING;
-	if (there || !kmod_module_get_path(mod))
+	if (there || !lib->module_get_path(mod))
 		return KMOD_BUILTIN;
 	*ret_signed = is_signed(mod);
 	if (is_blacklisted(ctx, name))
 		return KMOD_BLACKLISTED;
-	return kmod_module_get_install_commands(mod) ? KMOD_INSTALL_COMMAND : KMOD_LOADABLE;
+	return lib->module_get_install_commands(mod) ? KMOD_INSTALL_COMMAND : KMOD_LOADABLE;
+}
+
+void kmod_begin_event(bool note)
+{
+	keep_first = true;
+	kmod_notes_use(note);
 }
 
 void kmod_keep(bool keep)
 {
+	keep_answers = keep;
 	if (keep && !kept) {
 		kept = context_new();
 		/* Only makes it faster: without, each look-up opens its index. */
-		if (kept && kmod_load_resources(kept) < 0)
-			kmod_unload_resources(kept);
+		if (kept && lib->load_resources(kept) < 0)
+			lib->unload_resources(kept);
 	} else if (!keep) {
-		kmod_unref(kept);
+		cleanup_ctxp(&kept);
 		kept = NULL;
 		for (; n_answers > 0; n_answers--) {
 			free(answers[n_answers - 1].modalias);

@@ -21,7 +21,7 @@ struct vfio_driver {
  * modalias is as sysfs prints it ("pci:v000010DEd...").
  * 0; -ENOENT: no such module; -EACCES: blacklisted (modprobe.d, or either key on the kernel command line); -ENOEXEC: it would
  * have to be loaded by an `install` command; -EINVAL: no
- * modalias; -errno. Loads nothing. ret->driver is filled in if the module is loaded or built in already.
+ * modalias; -ENOPKG: no libkmod; -errno. Loads nothing. ret->driver is filled in if the module is loaded or built in already.
  */
 int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *ret) _must_check_;
 
@@ -30,7 +30,7 @@ int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *re
  * drv->driver, where it is empty, from /sys/module/<module>/drivers/pci:*. 0 also if it was there.
  * -ENOENT no module, -EACCES blacklisted, -EPERM refused by the kernel (lockdown, signature, modules_disabled),
  * -ENOEXEC `install` command configured, -EINVAL it does not fit this kernel (version, symbols), -ENXIO module without
- * PCI driver, -errno.
+ * PCI driver, -ENOPKG no libkmod, -errno.
  * Under --sysroot nothing is inserted: a module is there if the tree has /sys/module/<module>.
  */
 int kmod_load(struct vfio_driver *drv) _must_check_;
@@ -56,9 +56,15 @@ enum kmod_presence kmod_find(const char *module, bool *ret_signed);
 
 /*
  * Keeps indexes, modprobe.d and what kmod_choose() answered as they are now for all later calls, until called with false:
- * for who asks about hundreds of functions at once. An event reads them anew each time.
+ * for who asks about hundreds of functions at once.
  */
 void kmod_keep(bool keep);
+
+/*
+ * For a process that is one event: indexes and modprobe.d are read once, when they are first asked for, and not at all for
+ * what an earlier event has noted, as long as they have not changed (kmod-notes.h). note: what is found out is noted.
+ */
+void kmod_begin_event(bool note);
 
 /*
  * Wildcard fields ('*') of an alias pattern if it matches name, -1 if it does not. Pure; for ranking and its tests.

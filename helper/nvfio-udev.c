@@ -11,6 +11,7 @@
 
 #include "bind.h"
 #include "exit-code.h"
+#include "kmod.h"
 #include "log.h"
 #include "node-access.h"
 #include "privilege.h"
@@ -272,7 +273,8 @@ static int report_failure(const char *bdf, const char *attr, int r)
 	}
 	log_message(LOG_ERR, bdf, "could not be judged: %s; nothing was changed",
 		    r == -EPROTO ? "its record in /run/nvfio is a newer nvfio's" :
-		    r == -EBADMSG ? "its lock in /run/nvfio is no file of ours" : strerror(-r));
+		    r == -EBADMSG ? "its lock in /run/nvfio is no file of ours" :
+		    r == -ENOPKG ? "libkmod.so.2 is not installed, or is none" : strerror(-r));
 	return EXIT_CODE_FAILED;
 }
 
@@ -490,5 +492,6 @@ int main(int argc, char **argv)
 		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
 	if (r < 0)
 		return report_failure(bdf, NULL, r);
+	kmod_begin_event(may_act);
 	return run_event(&opt, bdf, may_act);
 }

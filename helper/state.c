@@ -321,6 +321,44 @@ int state_mark(const char *name)
 	return fd < 0 ? -errno : 0;
 }
 
+ssize_t state_read_file(const char *name, char *buf, size_t size)
+{
+	_cleanup_close_ int dir = open_dir(false), fd = -1;
+	ssize_t n;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, O_RDONLY | LOCK_FLAGS);
+	if (fd < 0)
+		return -errno;
+	if (!is_regular(fd))
+		return -EBADMSG;
+	n = read(fd, buf, size - 1);
+	if (n < 0)
+		return -errno;
+	buf[n] = '\0';
+	return n;
+}
+
+int state_append_line(const char *name, const char *line, size_t len, size_t max)
+{
+	_cleanup_close_ int dir = open_dir(true), fd = -1;
+	struct stat st;
+
+	if (dir < 0)
+		return dir;
+	fd = openat(dir, name, O_WRONLY | O_APPEND | O_CREAT | LOCK_FLAGS, 0644);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EBADMSG;
+	if ((size_t)st.st_size + len > max)
+		return unlinkat(dir, name, 0) < 0 ? -errno : -ENOSPC;
+	return write(fd, line, len) < 0 ? -errno : 0;
+}
+
 bool state_first_time(const char *token)
 {
 	_cleanup_close_ int dir = open_dir(true), fd = -1;

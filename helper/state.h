@@ -79,6 +79,15 @@ int state_forget(const char *bdf) _must_check_;
 /* Makes an empty file of that name ([A-Za-z0-9-], no BDF) that lasts until the next boot. 0, also if it is there, or -errno. */
 int state_mark(const char *name) _must_check_;
 
+/* Reads the beginning of such a file, NUL-terminated. Its length or -errno; -EBADMSG: no file of ours. */
+ssize_t state_read_file(const char *name, char *buf, size_t size) _must_check_;
+
+/*
+ * Adds a line by one write; one that does not fit into max bytes removes the file, and the next begins it anew. 0;
+ * -ENOSPC: removed; -EBADMSG: no file of ours; -errno.
+ */
+int state_append_line(const char *name, const char *line, size_t len, size_t max);
+
 /*
  * True the first time it is called for this token since boot (the token is made part of a file name: [A-Za-z0-9.-]),
  * and whenever that cannot be found out: better said twice than never.

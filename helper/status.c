@@ -149,7 +149,8 @@ int status_say_error(const char *bdf, const char *attr, int r)
 		return EXIT_CODE_BAD_DATA;
 	}
 	say_error("failed", bdf, "could not be looked at: %s", r == -EPROTO ? "its record in /run/nvfio is a newer nvfio's" :
-		  r == -EBADMSG ? "its lock in /run/nvfio is no file of ours" : strerror(-r));
+		  r == -EBADMSG ? "its lock in /run/nvfio is no file of ours" :
+		  r == -ENOPKG ? "libkmod.so.2 is not installed, or is none" : strerror(-r));
 	return EXIT_CODE_FAILED;
 }
 

@@ -71,8 +71,8 @@ MUSL_UNIT := $(filter-out names-test,$(UNIT))
 .PHONY: check-musl
 check-musl:
 	tests/fetch-musl $(MUSL)
-	$(Q)$(MAKE) --no-print-directory BUILD=$(MUSL)/build WERROR=1 CC="musl-gcc -isystem $(abspath $(MUSL))/include" \
-		LDFLAGS=-L$(abspath $(MUSL))/lib COMMAND_LIBS="$(LIBS)" UNIT="$(MUSL_UNIT)" $(MUSL)/build/nvfio-udev unit-programs
+	$(Q)$(MAKE) --no-print-directory BUILD=$(MUSL)/build WERROR=1 KMOD=linked CC="musl-gcc -isystem $(abspath $(MUSL))/include" \
+		LDFLAGS=-L$(abspath $(MUSL))/lib COMMAND_LIBS="-lkmod $(LIBS)" UNIT="$(MUSL_UNIT)" $(MUSL)/build/nvfio-udev unit-programs
 	$(MUSL)/build/nvfio-udev --version
 	$(Q)set -e; for t in $(MUSL_UNIT); do echo "# $$t (musl)"; $(MUSL)/build/unit/$$t; done
 

@@ -60,7 +60,7 @@ hardly_written() {
 	((${#after[@]} <= 1)) || explain "more than one write to a device that was gone"
 }
 
-# A function that left: told as such or done before, and nothing stays behind.
+# A function that left: told as such or done before, and nothing stays behind. What was noted of the host's modules is not its.
 left_cleanly() {
 	local said=$log
 	((status == 0 || status == 3)) || explain "exit status is $status" || return
@@ -69,6 +69,7 @@ left_cleanly() {
 	[[ -e $TREE/run/nvfio ]] || return 0
 	nvfio_udev forget "/sys/devices/$PORT/$GPU"
 	((status == 0)) || explain "forget failed" || return
+	rm -f "$TREE/run/nvfio/modules"
 	[[ -z $(ls -A "$TREE/run/nvfio") ]] || explain "left in /run/nvfio: $(ls -A "$TREE/run/nvfio")"
 }
 

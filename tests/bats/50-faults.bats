@@ -145,11 +145,11 @@ errno_number() {
 	printf '%d' "${number[$error]}"
 }
 
-# Nothing is in /run/nvfio but records, locks and what was said.
+# Nothing is in /run/nvfio but records, locks, what was said, and what was noted of the host's modules.
 run_is_clean() {
 	local file
 	for file in "$TREE"/run/nvfio/.[!.]* "$TREE"/run/nvfio/*; do
-		[[ ! -e $file || $file =~ /(said-[^/]*|[0-9a-f:]+\.[0-7](\.lock)?)$ ]] || explain "left behind: $file" || return
+		[[ ! -e $file || $file =~ /(said-[^/]*|modules|[0-9a-f:]+\.[0-7](\.lock)?)$ ]] || explain "left behind: $file" || return
 	done
 }
 

@@ -67,7 +67,7 @@ assert_nothing() {
 
 @test "boot = vfio: helper, rules, configuration, modules" {
 	wanted
-	assert_list 'sign /usr/lib/nvfio/in-initramfs' 'program /usr/lib/udev/nvfio-udev' 'file /usr/lib/udev/nvfio-no-modalias' \
+	assert_list 'sign /usr/lib/nvfio/in-initramfs' 'program /usr/lib/udev/nvfio-udev' 'library libkmod.so.2' 'file /usr/lib/udev/nvfio-no-modalias' \
 		'file /usr/lib/udev/rules.d/70-nvfio.rules' 'file /usr/lib/udev/rules.d/90-nvfio-nodes.rules' \
 		'file /usr/lib/nvfio/nvfio.conf' 'file /etc/nvfio.conf.d/boot.conf' 'module vfio' 'module vfio_iommu_type1' 'module vfio_pci' 'file /usr/lib/nvfio/native-drivers' 'native nouveau'
 }
@@ -175,6 +175,7 @@ assert_nothing() {
 	build
 	diff - "$log" <<-END
 		binary /usr/lib/udev/nvfio-udev
+		binary /usr/lib/libkmod.so.2
 		file /usr/lib/udev/nvfio-no-modalias
 		file /usr/lib/udev/rules.d/70-nvfio.rules
 		file /usr/lib/udev/rules.d/90-nvfio-nodes.rules

@@ -110,8 +110,9 @@ adds_ours() {
 	mapfile -t lines < <(ours)
 	mapfile -t -O ${#lines[@]} lines < <(hooks "$1")
 	assert_added "$1" "${lines[@]}" etc/nvfio.conf.d/boot.conf
-	# With all it is linked to.
+	# With all it is linked to, and what it loads.
 	chroot "$IMAGE.d" /usr/lib/udev/nvfio-udev --version
+	find "$IMAGE.d"/ -name libkmod.so.2 -exec test -e {} ';' -print | grep -q .
 	cmp "$D/usr/lib/udev/nvfio-udev" "$IMAGE.d/usr/lib/udev/nvfio-udev"
 	# By alias, in the index of the image.
 	grep -q "^alias vfio_pci:v000010DEd0000ABCDsv\*sd\*bc\*sc\*i\* $VARIANT$" "$IMAGE.d/usr/lib/modules/$VERSION/modules.alias"

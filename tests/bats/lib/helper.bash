@@ -6,6 +6,8 @@
 
 NVFIO_UDEV=${NVFIO_UDEV:-$REPO_DIR/build/nvfio-udev}
 NVFIO=${NVFIO:-$REPO_DIR/build/nvfio}
+# An hour on: what libkmod answers is noted at once, and not where a slow machine has let the modules of the tree grow old.
+FAKE_CLOCK=${FAKE_CLOCK-3600}
 
 # Runs a program under the fake kernel; the FAKE_ variables of the caller reach it. Sets
 # $status, $output (stdout) and $log (stderr). Through files, not pipes, and new ones each time (stdout.1, stderr.1,
