@@ -5,9 +5,11 @@
 #include "child.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include "root.h"
 #include "sysfs.h"
@@ -39,19 +41,56 @@ void *child_memory(size_t size)
  * cgroup v2, then the hierarchies systemd tracks services in on hybrid and v1 hosts. Without any (initramfs, container)
  * nobody kills by cgroup either.
  */
+static const char *const root_cgroup[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd" };
+
+/* Waits for an RCU grace period, 10 ms, and meanwhile nobody can fork (cgroup_threadgroup_rwsem of the kernel). */
 static void leave_cgroup(void)
 {
-	static const char *const root[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd" };
 	unsigned int i;
 
 	if (!root_is_host())
 		return;
-	for (i = 0; i < ARRAY_SIZE(root); i++) {
-		_cleanup_close_ int fd = sysfs_open_dir(root[i]);
+	for (i = 0; i < ARRAY_SIZE(root_cgroup); i++) {
+		_cleanup_close_ int fd = sysfs_open_dir(root_cgroup[i]);
 
 		if (fd >= 0 && sysfs_write(fd, "cgroup.procs", "0") == 0)
 			return;
 	}
+}
+
+/*
+ * fork(2), for a process of one thread, with the child in the root cgroup from its first moment on: since Linux 5.7, on
+ * cgroup v2 (cgroup_css_set_fork() in kernel/cgroup/cgroup.c). It waits for what every fork waits for, and for cgroup_mutex.
+ * What glibc's fork() does besides is for other threads and for pthread_atfork(). -1: not to be had.
+ */
+static pid_t fork_into_root_cgroup(void)
+{
+	pid_t pid = -1;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(root_cgroup) && pid < 0 && root_is_host(); i++) {
+		_cleanup_close_ int fd = sysfs_open_dir(root_cgroup[i]);
+		struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
+
+		if (fd < 0)
+			continue;
+		args.cgroup = (uint64_t)fd;
+		pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	}
+	return pid;
+}
+
+/* As fork(2), but that the child is nothing of udevd's. */
+static pid_t fork_away(void)
+{
+	pid_t pid = fork_into_root_cgroup();
+
+	if (pid >= 0)
+		return pid;
+	pid = fork();
+	if (pid == 0)
+		leave_cgroup();
+	return pid;
 }
 
 static void detach(void)
@@ -60,7 +99,6 @@ static void detach(void)
 	int fd;
 
 	(void)setsid();
-	leave_cgroup();
 	/* Standard error stays: where there is neither journal nor kmsg it is the last place to be heard in. */
 	for (fd = 0; null >= 0 && fd <= last_null; fd++)
 		(void)dup2(null, fd);
@@ -108,7 +146,7 @@ int child_run_watched(void (*work)(void *arg), void *arg, unsigned int timeout_m
 		return -errno;
 	rd = fds[0];
 	wr = fds[1];
-	pid = fork();
+	pid = fork_away();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {

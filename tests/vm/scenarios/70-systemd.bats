@@ -102,7 +102,9 @@ in_sandbox()
 	[[ $(status_of "$1" CapInh) == 0000000000000000 && $(status_of "$1" CapAmb) == 0000000000000000 ]]
 }
 
-@test "what works on when the event is over has left udevd's cgroup" {
+# works_on_outside: a child whose event is over is in no cgroup of udevd's, and ends its work.
+works_on_outside()
+{
 	local bdf pid
 
 	bdf=$(bdf_of 1)
@@ -122,6 +124,23 @@ in_sandbox()
 	wait_for 10 state_is "$bdf" bound
 	rm /etc/nvfio.conf
 	unplug_card 1
+}
+
+@test "what works on when the event is over has left udevd's cgroup" {
+	works_on_outside
+}
+
+@test "so it has where clone3() is not to be had" {
+	local dir=/run/systemd/system/systemd-udevd.service.d
+
+	mkdir -p $dir
+	printf '[Service]\nSystemCallFilter=~clone3:ENOSYS\n' >$dir/no-clone3.conf
+	systemctl daemon-reload
+	systemctl restart systemd-udevd.service
+	rm $dir/no-clone3.conf
+	systemctl daemon-reload
+	works_on_outside
+	systemctl restart systemd-udevd.service
 }
 
 examples=/usr/share/doc/nvfio/examples
