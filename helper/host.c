@@ -75,11 +75,14 @@ bool host_groups_come_late(void)
 
 static const char *find_vgpu_sign(void)
 {
-	if (kmod_exists("nvidia_vgpu_vfio"))
+	int installed = kmod_exists("nvidia_vgpu_vfio");
+
+	if (installed > 0)
 		return "nvidia_vgpu_vfio is installed";
 	if (root_exists("/usr/lib/nvidia/sriov-manage"))
 		return "sriov-manage is installed";
-	return NULL;
+	/* In doubt it is one: a VF of a vGPU host is not to be taken. */
+	return installed < 0 ? "libkmod cannot tell whether nvidia_vgpu_vfio is installed" : NULL;
 }
 
 const char *host_vgpu_sign(void)

@@ -429,26 +429,28 @@ int kmod_load(struct vfio_driver *drv)
 #define NOTED_YES "there"
 #define NOTED_NO "missing"
 
-bool kmod_exists(const char *module)
+int kmod_exists(const char *module)
 {
 	_cleanup_ctx_ struct kmod_ctx *ctx = NULL;
 	_cleanup_mod_ struct kmod_module *mod = NULL;
 	char path[sizeof("/sys/module/") + DRIVER_NAME_SIZE], name[DRIVER_NAME_SIZE], noted[8];
 	int r;
 
-	if (driver_normalise(module, name, sizeof(name)) < 0)
-		return false;
+	r = driver_normalise(module, name, sizeof(name));
+	if (r < 0)
+		return r;
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	if (root_exists(path))
-		return true;
+		return 1;
 	if (kmod_notes_find(name, noted, sizeof(noted)))
 		return streq(noted, NOTED_YES);
 	ctx = context_new();
 	if (!ctx)
-		return false;
+		return lib ? -ENOMEM : -ENOPKG;
 	r = lookup_name(ctx, name, &mod);
-	if (r == 0 || r == -ENOENT)
-		kmod_notes_add(name, r == 0 ? NOTED_YES : NOTED_NO);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	kmod_notes_add(name, r == 0 ? NOTED_YES : NOTED_NO);
 	return r == 0;
 }
 

@@ -35,8 +35,8 @@ int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *re
  */
 int kmod_load(struct vfio_driver *drv) _must_check_;
 
-/* Whether a module of this name is loaded, built in, or could be loaded. */
-bool kmod_exists(const char *module);
+/* Whether a module of this name is loaded, built in, or could be loaded. 1, 0, -ENOPKG: no libkmod, or -errno. */
+int kmod_exists(const char *module) _must_check_;
 
 /* How a module is to be had. */
 enum kmod_presence {

@@ -235,3 +235,21 @@ other_program() {
 	assert_log 'libkmod.so.X is not installed'
 	[[ -z $(writes) ]]
 }
+
+# The driver was named, and is in the kernel: nothing else is asked of libkmod.
+@test "without an answer of libkmod a VF may be a vGPU host's, and is left" {
+	local fault
+	set_config <<<$'[policy]\ndriver = vfio-pci'
+	asked nvfio_decide add $VF1
+	assert_verdict bind no-driver
+	for fault in 1 2; do
+		FAKE_FAIL=$(awk '/ module/ && ++n == '$fault' { print $1 }' "$TREE/.fake_ops"):EIO nvfio_decide add $VF1
+		assert_verdict leave vgpu-host
+		asked nvfio_decide add $VF1
+	done
+	other_program 'libkmod\.so\.2' libkmod.so.X
+	hotplug $VF1
+	assert_state left vgpu-host
+	assert_log 'libkmod cannot tell whether nvidia_vgpu_vfio is installed'
+	[[ -z $(writes) ]]
+}

@@ -306,7 +306,7 @@ static void built_in(void)
 	tree_dir("/sys/bus/pci/drivers/vfio-pci");
 	CHECK_STR(choose(H100, NULL), "vfio_pci vfio-pci");
 	CHECK_STR(load("vfio_pci"), "vfio-pci");
-	CHECK(kmod_exists("vfio-pci"));
+	CHECK(kmod_exists("vfio-pci") == 1);
 }
 
 /* libkmod shows built-in aliases only where no module has one. */
@@ -432,10 +432,10 @@ static void exists(void)
 	TREE;
 
 	generic_and_variant();
-	CHECK(kmod_exists("vfio_pci") && kmod_exists("vfio-pci"));
-	CHECK(!kmod_exists("nvidia_vgpu_vfio"));
+	CHECK(kmod_exists("vfio_pci") == 1 && kmod_exists("vfio-pci") == 1);
+	CHECK(kmod_exists("nvidia_vgpu_vfio") == 0);
 	tree_dir("/sys/module/nvidia_vgpu_vfio");
-	CHECK(kmod_exists("nvidia_vgpu_vfio"));
+	CHECK(kmod_exists("nvidia_vgpu_vfio") == 1);
 }
 
 static void failure_leaves_the_answer_alone(void)
