@@ -71,6 +71,15 @@ has_tags() {
 	[ "${tags# }" = "$* " ] || { echo "tags are $tags"; cat log; return 1; }
 }
 
+# unit_is_there [yes]: whether a bound function has what makes a unit of systemd's.
+unit_is_there() {
+	if [ -n "$1" ]; then
+		has_tags nvfio systemd && has SYSTEMD_ALIAS=/sys/bus/pci/devices/0000:01:00.0
+	else
+		has_tags nvfio && has_no SYSTEMD_
+	fi
+}
+
 @test "a hotplugged GPU starts one program, which gets the event's facts and the state before" {
 	DB=$'E:NVFIO_STATE=deferred\nE:NVFIO_REASON=held'
 	function_with 10DE:2331 30200 SEQNUM=77
@@ -303,6 +312,45 @@ files_of() {
 		has_no NVFIO_MESSAGE=.
 	done
 	[ "$(starts)" = 0 ]
+}
+
+@test "a bound function of every role but vf has a unit, and a VF has none, in each of its events" {
+	local role row
+	ATTRS=$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/vfio-pci\n'
+	for role in gpu pf companion nvswitch other vf; do
+		DB=$'E:NVFIO_STATE=bound\nE:NVFIO_ROLE='$role
+		for row in "bind X=1" "change X=1" "change SYNTH_UUID=0" "add SYNTH_UUID=0" "change ERROR_EVENT=BEGIN_RECOVERY" "unbind X=1"; do
+			function_with 10DE:2331 30200 SEQNUM=1 DRIVER=vfio-pci "${row#* }"
+			event "${row% *}"
+			unit_is_there "$([ $role = vf ] || echo yes)" || { echo "$role: $row"; return 1; }
+		done
+	done
+	# By the event that binds it: what the helper has just found out counts.
+	ATTRS='' DB=''
+	for role in gpu vf; do
+		HELPER_PRINTS=$'NVFIO_STATE="bound"\nNVFIO_ROLE="'$role'"'
+		function_with 10DE:2331 30200 SEQNUM=1
+		event add
+		unit_is_there "$([ $role = vf ] || echo yes)" || { echo "$role: add"; return 1; }
+	done
+}
+
+@test "an administrator's NVFIO_UNIT gives a VF a unit, and takes it from a GPU, while it is bound" {
+	local row role unit state
+	for row in "vf 1 yes" "vf 0" "gpu 1 yes" "gpu 0"; do
+		read -r role unit state <<<"$row"
+		HELPER_PRINTS=$'NVFIO_STATE="bound"\nNVFIO_ROLE="'$role'"'
+		function_with 10DE:2331 30200 SEQNUM=1 "NVFIO_UNIT=$unit"
+		event add
+		unit_is_there "$state" || { echo "$row"; return 1; }
+	done
+	for state in claimed left; do
+		HELPER_PRINTS=$'NVFIO_STATE="'$state$'"\nNVFIO_ROLE="vf"'
+		function_with 10DE:2331 30200 SEQNUM=1 NVFIO_UNIT=1
+		event add
+		has_no SYSTEMD_
+		[[ $output != *:systemd:* ]]
+	done
 }
 
 @test "a vGPU's VF is a VFIO device on nvidia, and no fast path" {

@@ -214,6 +214,75 @@ invocation_of()
 	udevd_reload
 }
 
+# unit_of BDF: active or inactive, by both names. One for the other is what a wrong name would get, too.
+unit_of()
+{
+	local short long
+
+	short=$(systemctl is-active "sys-bus-pci-devices-$1.device") || :
+	long=$(systemctl list-units --no-legend --plain --all --full --type=device "sys-devices-*$1.device" | wc -l)
+	case $short$long in
+	active1) echo active ;;
+	inactive0) echo inactive ;;
+	*) echo "$short by one name, $long units by the other" ;;
+	esac
+}
+
+unit_of_is()
+{
+	[[ $(unit_of "$1") == "$2" ]]
+}
+
+# tag_of BDF: "systemd" if its last event left that, the only tag that systemd goes by.
+tag_of()
+{
+	sed -n 's/^Q:\(systemd\)$/\1/p' "/run/udev/data/+pci:$1"
+}
+
+@test "a GPU has a unit, its VFs have none, but for the one that a rule gives it to, as long as it is there" {
+	local vfs bdf pf
+
+	pf=$(bdf_of s)
+	printf '[device %s]\ngpu = native\n' "$pf" >/etc/nvfio.conf
+	plug_card 1 gpu
+	plug_sriov 2
+	sriov s 2
+	mapfile -t vfs < <(vfs_of "$pf")
+	((${#vfs[@]} == 2))
+	for bdf in "$(bdf_of 1)" "${vfs[@]}"; do
+		wait_for 20 driver_is "$bdf" vfio-pci
+	done
+	settle
+	wait_for 10 unit_of_is "$(bdf_of 1)" active
+	[[ $(tag_of "$(bdf_of 1)") == systemd ]]
+	for bdf in "${vfs[@]}"; do
+		[[ $(property_of "$bdf" NVFIO_ROLE) == vf && $(property_of "$bdf" NVFIO_STATE) == bound ]]
+		[[ $(unit_of "$bdf") == inactive && -z $(tag_of "$bdf") ]]
+	done
+	mkdir -p /run/udev/rules.d
+	printf 'SUBSYSTEM=="pci", KERNEL=="%s", ENV{NVFIO_UNIT}="1"\n' "${vfs[0]}" >/run/udev/rules.d/60-unit.rules
+	udevd_reload
+	# For what is there, and for what comes.
+	udevadm trigger --settle "$SYS/${vfs[0]}" "$SYS/${vfs[1]}"
+	wait_for 10 unit_of_is "${vfs[0]}" active
+	sriov s 0
+	wait_for 10 unit_of_is "${vfs[0]}" inactive
+	sriov s 2
+	for bdf in "${vfs[@]}"; do
+		wait_for 20 driver_is "$bdf" vfio-pci
+	done
+	settle
+	wait_for 10 unit_of_is "${vfs[0]}" active
+	udevadm trigger --settle --action=add "$SYS/${vfs[0]}" "$SYS/${vfs[1]}"
+	systemctl daemon-reload
+	[[ $(unit_of "${vfs[0]}") == active && $(unit_of "${vfs[1]}") == inactive && -z $(tag_of "${vfs[1]}") ]]
+	sriov s 0
+	wait_for 10 unit_of_is "${vfs[0]}" inactive
+	unplug_all
+	rm /etc/nvfio.conf /run/udev/rules.d/60-unit.rules
+	udevd_reload
+}
+
 # hanging_takeover BDF: a trigger makes the helper unbind the card in port 1, whose native driver's remove() hangs.
 hanging_takeover()
 {
