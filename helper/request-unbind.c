@@ -13,6 +13,9 @@
 #include "say.h"
 #include "status.h"
 
+/* What the dry run has last refused to release: function 0 of a card comes before its companions. */
+static char dry_refused[BDF_SIZE];
+
 /* --to is about what was named; what goes with it returns to what it had. */
 static const char *driver_for(const struct options *opt, const struct target *target)
 {
@@ -69,6 +72,8 @@ static int dry_run(const struct options *opt, struct judgement *j, const char *t
 		say_error("failed", j->self.fn.name, "could not be looked at: %s", strerror(-r));
 		return EXIT_CODE_FAILED;
 	}
+	if (res.state == RELEASE_REFUSED)
+		snprintf(dry_refused, sizeof(dry_refused), "%s", j->self.fn.name);
 	snprintf(text, sizeof(text), "%s", r == 0 ? "release" : res.message);
 	if (opt->persist && res.state != RELEASE_REFUSED && persist_exists(j->self.fn.name)) {
 		persist_path(j->self.fn.name, path);
@@ -89,19 +94,27 @@ static bool is_none_of_ours(const struct judgement *j, const struct target *targ
 
 /*
  * What function 0 brought along stays with it, if that could not be released: a kernel with a VFIO node for each function
- * shows its user on function 0 alone, and a native driver beside it is refused by the IOMMU group.
+ * shows its user on function 0 alone, and a native driver beside it is refused by the IOMMU group. In a dry run function 0
+ * is where it was in any case: what counts is what was said of it.
  */
-static bool stays_with_function0(const struct judgement *j, const struct target *target)
+static bool stays_with_function0(const struct options *opt, const struct judgement *j, const struct target *target)
 {
 	return !target->named && j->self.facts.role == ROLE_COMPANION && j->function0.fn.dirfd >= 0 &&
-	       j->function0.fn.on_vfio && j->self.fn.on_vfio;
+	       j->function0.fn.on_vfio && j->self.fn.on_vfio &&
+	       (!opt->dry_run || streq(dry_refused, j->function0.fn.name));
 }
 
 static int tell_that_it_stays(const struct options *opt, const struct judgement *j)
 {
+	struct json writer = { .to = stdout }, *json = opt->json ? &writer : NULL;
 	char message[64 + BDF_SIZE];
 
 	snprintf(message, sizeof(message), "refused: function 0 of its card, %s, stays on VFIO", j->function0.fn.name);
+	if (opt->dry_run) {
+		request_dry_begin(json, j->self.fn.name, message, false);
+		request_dry_end(json);
+		return EXIT_CODE_FAILED;
+	}
 	return request_show(opt, &(struct outcome){ .bdf = j->self.fn.name, .state = release_state_name(RELEASE_REFUSED),
 						    .reason = policy_reason_name(REASON_FUNCTION0),
 						    .driver = j->self.fn.driver, .message = message,
@@ -127,10 +140,10 @@ static int unbind_once(const struct options *opt, const struct target *target, u
 			  j.self.fn.ids.vendor, j.self.fn.ids.device);
 		return EXIT_CODE_FAILED;
 	}
+	if (stays_with_function0(opt, &j, target))
+		return tell_that_it_stays(opt, &j);
 	if (opt->dry_run)
 		return dry_run(opt, &j, to);
-	if (stays_with_function0(&j, target))
-		return tell_that_it_stays(opt, &j);
 	r = release_function(&j, to, request_watch, &res);
 	if (r == -EBUSY)
 		return r;

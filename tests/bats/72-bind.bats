@@ -502,6 +502,44 @@ $USB change NVFIO=1" ]] || explain "the uevents"
 	assert_off_vfio $SND snd_hda_intel
 }
 
+@test "unbind --dry-run says so, too, and of a card whose function 0 would leave VFIO what it writes" {
+	local bdf
+	add_card 0000:01:00 --native
+	add_card 0000:02:00 --native --group 2
+	nvfio bind --all
+	printf '511:0\n' >"$(echo "$(device_dir $GPU)"/vfio-dev/vfio*)/dev"
+	add_node /dev/vfio/devices/vfio0 511 0
+	hold /dev/vfio/devices/vfio0 4242 qemu-system-x86
+	forget_writes
+	nvfio unbind --dry-run --all
+	assert_status 1
+	[[ -z $(writes) ]] || explain "something was written"
+	assert_says "$GPU: refused: its VFIO node is in use"
+	for bdf in $SND $USB; do
+		assert_says "$bdf: refused: function 0 of its card, $GPU, stays on VFIO"
+	done
+	for bdf in $OTHER 0000:02:00.1 0000:02:00.2; do
+		assert_says "$bdf: release; would write, in this order"
+	done
+	[[ $(grep -c 'would write' <<<"$output") == 3 ]] || explain "something is written that would not be"
+	nvfio unbind --dry-run --json $GPU
+	assert_status 1
+	[[ $(jq -c '[.bdf, (.writes | length)]' <<<"$output") == "[\"$GPU\",0]
+[\"$SND\",0]
+[\"$USB\",0]" ]] || explain "its JSON"
+	nvfio unbind --dry-run $SND
+	assert_status 0
+	assert_says "$SND: release; would write, in this order"
+	# Function 0 is refused, but not as one that stays on VFIO.
+	add_function 0000:03:00.0 10de:2331 030200 --driver nvidia --group 3
+	add_function 0000:03:00.1 10de:22bc 040300 --group 3
+	put_on_vfio 0000:03:00.1
+	nvfio unbind --dry-run --to nouveau 0000:03:00.0
+	assert_status 1
+	assert_says "0000:03:00.0: refused: it is on nvidia, not on VFIO"
+	assert_says "0000:03:00.1: refused: it is on vfio-pci, but not by nvfio"
+}
+
 @test "unbind is refused while a virtual machine has the node open, by its pid" {
 	add_card 0000:01:00 --native
 	nvfio bind $GPU
