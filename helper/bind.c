@@ -15,9 +15,6 @@
 #include "uevent.h"
 #include "undo.h"
 
-/* What the parent waits for in addition: the child's own deadline comes first, and its word is better than ours. */
-#define GRACE_MS 500
-
 /* One act. Lives in memory shared by parent and child. */
 struct act {
 	struct judgement *j;
@@ -518,7 +515,7 @@ int bind_function(struct judgement *j, struct bind_result *ret)
 	a->lock = lock;
 	j->locked = true;
 	a->deadline = now_ms() + timeout_ms;
-	r = child_run_watched(act_work, a, timeout_ms + GRACE_MS, watcher ? watch_act : NULL);
+	r = child_run_watched(act_work, a, timeout_ms + CHILD_GRACE_MS, watcher ? watch_act : NULL);
 	j->locked = false;
 	if (r < 0) {
 		/* The child may still write its own result there: report from a copy. */

@@ -11,6 +11,12 @@
 #include "util.h"
 
 /*
+ * What the parent of an act waits beyond the configured timeout, in ms: a child's own deadline comes first, and its word is
+ * better than the parent's.
+ */
+#define CHILD_GRACE_MS 500
+
+/*
  * From here on children have standard error on /dev/null as well: for a program that tells people itself, and whose pipe is
  * not to stay open for as long as a child waits.
  */

@@ -13,8 +13,6 @@
 #include "sysfs.h"
 #include "uevent.h"
 
-#define GRACE_MS 500
-
 /* One release. Lives in memory shared by parent and child. */
 struct work {
 	struct judgement *j;
@@ -372,7 +370,7 @@ int release_function(struct judgement *j, const char *to, bind_watch watch, stru
 	w->to = to;
 	w->watch = watch;
 	w->lock = lock;
-	r = child_run_watched(release_work, w, timeout_ms + GRACE_MS, watch ? watch_work : NULL);
+	r = child_run_watched(release_work, w, timeout_ms + CHILD_GRACE_MS, watch ? watch_work : NULL);
 	/* The child may still write its own result there. */
 	*ret = w->result;
 	if (r < 0)
