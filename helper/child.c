@@ -131,15 +131,10 @@ static int wait_end(int fd, unsigned int timeout_ms, child_watch watch, void *ar
 	}
 }
 
-int child_run(void (*work)(void *arg), void *arg, unsigned int timeout_ms)
-{
-	return child_run_watched(work, arg, timeout_ms, NULL);
-}
-
-int child_run_watched(void (*work)(void *arg), void *arg, unsigned int timeout_ms, child_watch watch)
+int child_start(void (*work)(void *arg), void *arg, struct child *ret)
 {
 	_cleanup_close_ int rd = -1, wr = -1;
-	int fds[2], status, r;
+	int fds[2];
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
@@ -159,15 +154,38 @@ int child_run_watched(void (*work)(void *arg), void *arg, unsigned int timeout_m
 		work(arg);
 		_exit(0);
 	}
-	close(steal_fd(&wr));
-	r = wait_end(rd, timeout_ms, watch, arg);
-	if (r < 0)
-		return r;
-	if (r == 0)
-		return -ETIMEDOUT;
-	while (waitpid(pid, &status, 0) < 0) {
+	*ret = (struct child){ .pid = pid, .end = steal_fd(&rd) };
+	return 0;
+}
+
+int child_reap(struct child *child)
+{
+	int status;
+
+	close_fd(child->end);
+	child->end = -1;
+	while (waitpid(child->pid, &status, 0) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -ECHILD;
+}
+
+int child_run(void (*work)(void *arg), void *arg, unsigned int timeout_ms)
+{
+	return child_run_watched(work, arg, timeout_ms, NULL);
+}
+
+int child_run_watched(void (*work)(void *arg), void *arg, unsigned int timeout_ms, child_watch watch)
+{
+	struct child child = { .end = -1 };
+	int r = child_start(work, arg, &child);
+
+	if (r < 0)
+		return r;
+	r = wait_end(child.end, timeout_ms, watch, arg);
+	if (r > 0)
+		return child_reap(&child);
+	close_fd(child.end);
+	return r < 0 ? r : -ETIMEDOUT;
 }

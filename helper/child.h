@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 #include "util.h"
 
 /*
@@ -42,8 +43,21 @@ typedef bool (*child_watch)(void *arg, unsigned int waited_ms);
 int child_run_watched(void (*work)(void *arg), void *arg, unsigned int timeout_ms, child_watch watch) _must_check_;
 
 /*
+ * The same for who has several children, and waits for them himself: end is a pipe that is at its end once the child has
+ * ended, for poll(2) and the caller to close. 0 or -errno: it never began.
+ */
+struct child {
+	pid_t pid;
+	int end;
+};
+int child_start(void (*work)(void *arg), void *arg, struct child *ret) _must_check_;
+
+/* Of a child whose pipe is at its end, which is closed: 0; -ECHILD: it died before it had finished; -errno. */
+int child_reap(struct child *child) _must_check_;
+
+/*
  * In a child: this descriptor (the function's lock) is the child's alone. A child that the child itself starts closes it,
- * so that one that blocks does not keep the lock.
+ * so that one that blocks does not keep the lock. -1: none any more.
  */
 void child_keep(int fd);
 
