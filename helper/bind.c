@@ -135,9 +135,11 @@ static int look_again(struct act *a)
 		snprintf(res->message, sizeof(res->message), "left: %s (%s)", policy_reason_text(REASON_OVERRIDE), a->current);
 		return 1;
 	}
-	/* Before the last look: a card that is probed to its end has nodes that somebody may open. */
 	a->result.step = "await-probe";
-	r = steps_await_probe(&s->fn, a->deadline);
+	r = pci_refresh(&s->fn);
+	/* Before the last look: a card that is probed to its end has nodes that somebody may open. */
+	if (r == 0 && steps_probes_on(s->fn.driver))
+		r = steps_await_probe(&s->fn, a->deadline);
 	if (r < 0)
 		return r;
 	a->result.step = "look-again";
@@ -150,9 +152,6 @@ static int look_again(struct act *a)
 			 policy_reason_text(REASON_IN_FLIGHT));
 		return 1;
 	}
-	if (r < 0)
-		return r;
-	r = pci_refresh(&s->fn);
 	if (r < 0)
 		return r;
 	/* Holders come and go while the lock is waited for; the last look is the one right before the unbind. */

@@ -53,8 +53,9 @@ int iommu_viability(const struct pci_function *f, const struct setting *siblings
 		_cleanup_pci_ struct pci_function member = { .dirfd = -1 };
 		const char *attr;
 
-		/* A member that is no PCI function or has just gone cannot be in the way of this one. */
-		if (de->d_name[0] == '.' || pci_open(de->d_name, &member, &attr) < 0)
+		/* The function itself is known. A member that is no PCI function or has just gone cannot be in its way. */
+		if (de->d_name[0] == '.' || (streq(de->d_name, f->name) && iommu_leaves_dma_alone(f)) ||
+		    pci_open(de->d_name, &member, &attr) < 0)
 			continue;
 		if (iommu_leaves_dma_alone(&member) || on_its_way(&member, f, siblings))
 			continue;

@@ -116,20 +116,18 @@ static int read_sriov(struct pci_function *f)
 	struct bdf pf;
 	int r;
 
-	r = has(f, "sriov_totalvfs", &f->has_sriov);
-	if (r == 0)
-		r = has(f, "physfn", &f->is_vf);
-	/* The attribute is visible on VFs alone and from `add` on; physfn follows (drivers/pci/iov.c, pci_iov_add_virtfn). */
-	if (r == 0 && !f->is_vf)
-		r = has(f, "sriov_vf_msix_count", &f->is_vf);
-	if (r < 0)
-		return r;
 	r = sysfs_read_link(f->dirfd, "physfn", f->physfn, sizeof(f->physfn));
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (pci_parse_bdf(f->physfn, &pf) < 0)
-		f->physfn[0] = '\0';
-	return 0;
+	f->is_vf = r == 0;
+	if (f->is_vf) {
+		if (pci_parse_bdf(f->physfn, &pf) < 0)
+			f->physfn[0] = '\0';
+		return 0;
+	}
+	r = has(f, "sriov_totalvfs", &f->has_sriov);
+	/* The attribute is visible on VFs alone and from `add` on; physfn follows (drivers/pci/iov.c, pci_iov_add_virtfn). */
+	return r < 0 ? r : has(f, "sriov_vf_msix_count", &f->is_vf);
 }
 
 /* Only display functions have the attribute. */
@@ -146,15 +144,9 @@ static int read_boot_vga(struct pci_function *f)
 
 int pci_check(const struct pci_function *f)
 {
-	uint32_t vendor = 0, device = 0;
-	int r;
+	int r = sysfs_has(f->dirfd, "vendor");
 
-	r = sysfs_read_hex(f->dirfd, "vendor", 0xffff, &vendor);
-	if (r == 0)
-		r = sysfs_read_hex(f->dirfd, "device", 0xffff, &device);
-	if (r < 0)
-		return r == -ENOENT ? -ENODEV : r;
-	return vendor == f->ids.vendor && device == f->ids.device ? 0 : -ENODEV;
+	return r < 0 ? r : r > 0 ? 0 : -ENODEV;
 }
 
 int pci_refresh(struct pci_function *f)
@@ -165,7 +157,7 @@ int pci_refresh(struct pci_function *f)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	r = has(f, "vfio-dev", &f->on_vfio);
-	if (r == 0)
+	if (r == 0 && f->has_sriov)
 		r = has(f, "virtfn0", &f->has_vfs);
 	return r < 0 ? r : pci_check(f);
 }

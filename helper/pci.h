@@ -80,7 +80,8 @@ int pci_refresh(struct pci_function *f) _must_check_;
 
 /*
  * Whether the open function still is there: 0, -ENODEV if it is gone, -errno if that cannot be told. Needed before every
- * write that names it by BDF.
+ * write that names it by BDF. One that is gone has no attributes any more, whoever has its address now: its directory is
+ * not another's (kernfs_remove() in fs/kernfs/dir.c).
  */
 int pci_check(const struct pci_function *f) _must_check_;
 

@@ -28,14 +28,17 @@ static int open_dir(bool create)
 	r = root_path(STATE_DIR, path, sizeof(path));
 	if (r < 0)
 		return r;
-	if (create && mkdir(path, 0755) < 0 && errno != EEXIST)
-		return -errno;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT && create) {
+		if (mkdir(path, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	}
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_uid != geteuid() && st.st_uid != 0)
+	if (st.st_uid != 0 && st.st_uid != geteuid())
 		return -EPERM;
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
 		return -EPERM;
@@ -160,9 +163,10 @@ int state_save(const struct pci_function *f, const struct record *rec)
 	if (len < 0 || (size_t)len >= sizeof(text))
 		return -EOVERFLOW;
 	unfinished_name(f->name, tmp);
-	/* Only the holder of the function's lock writes, so a file of this name is a killed writer's. */
-	(void)unlinkat(dir, tmp, 0);
 	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	/* Only the holder of the function's lock writes, so a file of this name is a killed writer's. */
+	if (fd < 0 && errno == EEXIST && unlinkat(dir, tmp, 0) == 0)
+		fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return -errno;
 	n = write(fd, text, (size_t)len);
