@@ -9,6 +9,7 @@
 #include "exit-code.h"
 #include "explain-parts.h"
 #include "explain-rows.h"
+#include "host.h"
 #include "say.h"
 
 static void show_word(struct json *json, const char *name, const char *label, const char *value)
@@ -220,7 +221,7 @@ int verb_explain(const struct options *opt, char **bdfs, int n)
 	worst = config_readable();
 	if (worst != EXIT_CODE_OK)
 		return worst;
-	off = judge_is_off();
+	off = host_is_off();
 	if (off < 0)
 		return status_say_error(NULL, NULL, off);
 	if (json) {

@@ -12,7 +12,8 @@
 
 static struct {
 	bool on;
-	bool has_config, has_iommu, has_late, has_vgpu; /* which of the answers below are known */
+	bool has_off, has_config, has_iommu, has_late, has_vgpu; /* which of the answers below are known */
+	int off;
 	struct config *config;
 	int config_result;
 	char config_error[512];
@@ -30,6 +31,30 @@ void host_keep(bool keep)
 	free(kept.pfs);
 	memset(&kept, 0, sizeof(kept));
 	kept.on = keep;
+}
+
+static int read_off(void)
+{
+	char line[8192], *token, *save = NULL;
+	ssize_t n = root_read("/proc/cmdline", line, sizeof(line));
+
+	if (n < 0)
+		return n == -ENOENT ? 0 : (int)n;
+	for (token = strtok_r(line, " \n", &save); token; token = strtok_r(NULL, " \n", &save)) {
+		if (streq(token, "nvfio=off"))
+			return 1;
+	}
+	return 0;
+}
+
+int host_is_off(void)
+{
+	if (!kept.on)
+		return read_off();
+	if (!kept.has_off)
+		kept.off = read_off();
+	kept.has_off = true;
+	return kept.off;
 }
 
 int host_config(struct config **ret, char *error, size_t error_size)

@@ -10,9 +10,12 @@
 
 /*
  * Keeps answers from here on (kmod.h's and console.h's as well), or lets go of them; judgements made meanwhile are to be
- * freed before. Never for one who acts.
+ * freed before. For one who looks, or acts on functions that came in one event.
  */
 void host_keep(bool keep);
+
+/* Whether nvfio=off is on the kernel command line. 1, 0 (also without /proc) or -errno. */
+int host_is_off(void) _must_check_;
 
 /* As config_load(), to be given back by host_config_done() instead of config_free(). */
 int host_config(struct config **ret, char *error, size_t error_size) _must_check_;

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include "exit-code.h"
+#include "host.h"
 #include "say.h"
 #include "sysfs.h"
 
@@ -190,7 +191,7 @@ int inventory_read(struct inventory *ret, const struct selection *selection)
 	size_t i, nvidia;
 	int r;
 
-	r = judge_is_off();
+	r = host_is_off();
 	if (r < 0)
 		return r;
 	inv.off = r > 0;

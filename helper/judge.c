@@ -23,20 +23,6 @@ static struct subject *subject_of(struct facts *facts)
 	return (struct subject *)(void *)((char *)facts - offsetof(struct subject, facts));
 }
 
-int judge_is_off(void)
-{
-	char line[8192], *token, *save = NULL;
-	ssize_t n = root_read("/proc/cmdline", line, sizeof(line));
-
-	if (n < 0)
-		return n == -ENOENT ? 0 : (int)n;
-	for (token = strtok_r(line, " \n", &save); token; token = strtok_r(NULL, " \n", &save)) {
-		if (streq(token, "nvfio=off"))
-			return 1;
-	}
-	return 0;
-}
-
 static bool has_driverctl_override(const char *bdf)
 {
 	char path[64];
@@ -357,7 +343,7 @@ int judge(struct judgement *j, const char *name, const struct occasion *occasion
 	int r;
 
 	*j = (struct judgement){ .self.fn.dirfd = -1, .function0.fn.dirfd = -1, .namer.dirfd = -1,
-				 .quick = occasion->quick };
+				 .quick = occasion->quick, .locked = occasion->locked };
 	*ret_attr = NULL;
 	r = pci_open(name, &j->self.fn, ret_attr);
 	if (r < 0)

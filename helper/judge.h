@@ -15,7 +15,7 @@
 struct occasion {
 	enum event_kind event;
 	enum admin admin;      /* ENV{NVFIO} of an administrator's rule */
-	bool off;              /* judge_is_off() */
+	bool off;              /* host_is_off() */
 	bool asked, forced;    /* of a request, as in struct facts */
 	bool was_deferred;     /* NVFIO_STATE of the function's last event was "deferred" */
 	bool was_met;          /* it was anything at all */
@@ -49,11 +49,8 @@ struct judgement {
 	struct pci_function namer;      /* a GPU's function 0 that names it as a sibling; dirfd -1 where there is none */
 	struct verdict verdict;
 	bool quick;                     /* as the occasion said */
-	bool locked;                    /* in the acting child, which holds the lock of self */
+	bool locked;                    /* in an acting child, which holds the lock of self */
 };
-
-/* Whether nvfio=off is on the kernel command line. 1, 0 (also without /proc) or -errno. */
-int judge_is_off(void) _must_check_;
 
 /*
  * Judges the function with this name. 0 with *j to be freed; -ENODEV: no such function, or it went away;

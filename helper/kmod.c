@@ -111,6 +111,9 @@ static struct kmod_ctx *context_new(void)
 		lib->set_log_fn(ctx, quiet, NULL);
 	if (ctx && keep_first)
 		kept = lib->ref(ctx);
+	/* Only makes it faster: without, each look-up opens its index. */
+	if (ctx && keep_answers && lib->load_resources(ctx) < 0)
+		lib->unload_resources(ctx);
 	return ctx;
 }
 
@@ -359,7 +362,6 @@ int kmod_choose(const char *modalias, const char *pinned, struct vfio_driver *re
 		return answers[i].result;
 	}
 	r = choose(modalias, pinned, &drv);
-	/* Not in an event, which loads modules between two questions. */
 	if (keep_answers)
 		keep_answer(modalias, pinned, r, &drv);
 	if (r == 0)
@@ -394,7 +396,7 @@ static int insert(struct kmod_module *mod)
 	return r;
 }
 
-int kmod_load(struct vfio_driver *drv)
+static int load(struct vfio_driver *drv)
 {
 	_cleanup_ctx_ struct kmod_ctx *ctx = NULL;
 	_cleanup_mod_ struct kmod_module *mod = NULL;
@@ -424,6 +426,22 @@ int kmod_load(struct vfio_driver *drv)
 	if (driver_find(drv->module, driver) < 0)
 		return -ENXIO;
 	return copy_name(drv->driver, sizeof(drv->driver), driver);
+}
+
+int kmod_load(struct vfio_driver *drv)
+{
+	size_t i;
+	int r;
+
+	if (keep_answers && drv->driver[0])
+		return 0;
+	r = load(drv);
+	/* What was answered without its name. */
+	for (i = 0; r == 0 && i < n_answers; i++) {
+		if (answers[i].result == 0 && streq(answers[i].driver.module, drv->module))
+			answers[i].driver = *drv;
+	}
+	return r;
 }
 
 #define NOTED_YES "there"
@@ -502,20 +520,15 @@ void kmod_begin_event(bool note)
 
 void kmod_keep(bool keep)
 {
-	keep_answers = keep;
-	if (keep && !kept) {
-		kept = context_new();
-		/* Only makes it faster: without, each look-up opens its index. */
-		if (kept && lib->load_resources(kept) < 0)
-			lib->unload_resources(kept);
-	} else if (!keep) {
-		cleanup_ctxp(&kept);
-		kept = NULL;
-		for (; n_answers > 0; n_answers--) {
-			free(answers[n_answers - 1].modalias);
-			free(answers[n_answers - 1].pinned);
-		}
-		free(answers);
-		answers = NULL;
+	keep_first = keep_answers = keep;
+	if (keep)
+		return;
+	cleanup_ctxp(&kept);
+	kept = NULL;
+	for (; n_answers > 0; n_answers--) {
+		free(answers[n_answers - 1].modalias);
+		free(answers[n_answers - 1].pinned);
 	}
+	free(answers);
+	answers = NULL;
 }

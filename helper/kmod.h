@@ -55,8 +55,8 @@ enum kmod_presence {
 enum kmod_presence kmod_find(const char *module, bool *ret_signed);
 
 /*
- * Keeps indexes, modprobe.d and what kmod_choose() answered as they are now for all later calls, until called with false:
- * for who asks about hundreds of functions at once.
+ * Keeps indexes, modprobe.d and what kmod_choose() answered for all later calls, once they are asked for, until called with
+ * false; a driver that was there is taken to be there still. For who asks about hundreds of functions at once.
  */
 void kmod_keep(bool keep);
 

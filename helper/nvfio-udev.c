@@ -11,6 +11,7 @@
 
 #include "bind.h"
 #include "exit-code.h"
+#include "host.h"
 #include "kmod.h"
 #include "log.h"
 #include "node-access.h"
@@ -307,7 +308,7 @@ static int run_event(const struct options *opt, const char *bdf, bool may_act)
 	/* A rule that says something else meant something: better nothing is taken than the wrong thing. */
 	if (opt->admin[0] && !streq(opt->admin, "native") && !streq(opt->admin, "vfio"))
 		return bad_argument("ENV{NVFIO} is neither native nor vfio", opt->admin);
-	r = judge_is_off();
+	r = host_is_off();
 	if (r < 0)
 		return report_failure(bdf, NULL, r);
 	occasion.off = r > 0;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include "child.h"
 #include "exit-code.h"
+#include "host.h"
 #include "json.h"
 #include "lock-owner.h"
 #include "log.h"
@@ -231,7 +232,7 @@ int request_judge(struct judgement *j, const struct options *opt, const struct t
 	int r;
 
 	*ret_attr = NULL;
-	r = judge_is_off();
+	r = host_is_off();
 	if (r < 0)
 		return r;
 	occasion.off = r > 0;

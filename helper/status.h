@@ -24,7 +24,7 @@ struct look {
 	bool quick;                 /* start no process */
 	bool no_driver;             /* as if its native driver had let go */
 	bool no_name, no_message;   /* leave these empty, nobody reads them */
-	bool off;                   /* judge_is_off() */
+	bool off;                   /* host_is_off() */
 };
 
 /*
