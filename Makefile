@@ -62,7 +62,7 @@ MODULES := \
 	kmod-library kmod-notes kmod driver \
 	config config-keys config-parse \
 	policy siblings host judge node-access \
-	steps bind undo sriov
+	steps bind undo sriov event
 OBJECTS := $(MODULES:%=$(BUILD)/helper/%.o)
 LIBS    := $(LIBKMOD) -linih
 

@@ -9,17 +9,14 @@
 #include <getopt.h>
 #include <sys/stat.h>
 
-#include "bind.h"
+#include "event.h"
 #include "exit-code.h"
-#include "host.h"
 #include "kmod.h"
 #include "log.h"
 #include "node-access.h"
 #include "privilege.h"
 #include "root.h"
-#include "sriov.h"
 #include "sysfs.h"
-#include "undo.h"
 
 struct options {
 	const char *verb;
@@ -153,189 +150,29 @@ static int event_kind(const struct options *opt)
 	return -EINVAL;
 }
 
-/* A property as udev reads it: one line, in quotes. Log and udev see the same words. */
-static void print_property(const char *key, const char *value)
-{
-	printf("%s=\"", key);
-	for (; *value; value++)
-		putchar(*value == '"' || *value == '\\' ? '\'' : (unsigned char)*value < ' ' ? ' ' : *value);
-	fputs("\"\n", stdout);
-}
-
-struct result {
-	const char *state;   /* bound claimed left deferred refused failed; "" where it is not known to have changed */
-	const char *reason;  /* a token of policy.c, or bound, claimed, load, failed */
-	const char *driver;  /* the VFIO driver it is, or would be, on */
-	const char *message;
-};
-
-static void print_result(const struct judgement *j, const struct result *res)
-{
-	if (res->state[0])
-		print_property("NVFIO_STATE", res->state);
-	print_property("NVFIO_VERDICT", policy_verdict_name(j->verdict.code)); /* bind bound leave defer refuse */
-	print_property("NVFIO_REASON", res->reason);
-	print_property("NVFIO_ROLE", policy_role_name(j->self.facts.role));    /* gpu pf vf companion nvswitch other foreign */
-	if (res->driver[0])
-		print_property("NVFIO_DRIVER", res->driver);
-	if (j->self.fn.group[0])
-		print_property("NVFIO_GROUP", j->self.fn.group);               /* number of its IOMMU group */
-	print_property("NVFIO_MESSAGE", res->message);
-}
-
-/* Left, deferred or refused: the one record, unless it has been said for this configuration since boot. */
-static void report_verdict(const struct judgement *j, const char *message)
-{
-	enum verdict_code code = j->verdict.code;
-	int priority = code == VERDICT_REFUSE ? LOG_WARNING : code == VERDICT_DEFER ? LOG_NOTICE : LOG_INFO;
-
-	if (j->verdict.reason == REASON_CONFIG_BROKEN) {
-		priority = LOG_ERR;
-		if (!state_first_time(j->config_version))
-			return;
-	}
-	log_send(&(struct log_record){
-		.priority = priority,
-		.bdf = j->self.fn.name,
-		.event = policy_event_name(j->self.facts.event),
-		.state = policy_state_name(code),
-		.reason = policy_reason_name(j->verdict.reason),
-		.driver = j->self.facts.driver.driver,
-		.message = message,
-	});
-}
-
-/* r: 0 nothing was done, 1 done, -errno. */
-static void report_side_act(const struct judgement *j, const char *step, const char *what, int r)
-{
-	char message[256];
-
-	if (r == 0)
-		return;
-	snprintf(message, sizeof(message), "%s%s%s", what, r < 0 ? " failed: " : "", r < 0 ? strerror(-r) : "");
-	log_send(&(struct log_record){
-		.priority = r < 0 ? LOG_ERR : LOG_NOTICE,
-		.bdf = j->self.fn.name,
-		.event = policy_event_name(j->self.facts.event),
-		.step = step,
-		.error = r < 0 ? -r : 0,
-		.message = message,
-	});
-}
-
-/* What has to be done although the function is not taken. */
-static void settle(struct judgement *j)
-{
-	int r = undo_interrupted(j);
-
-	report_side_act(j, "undo", "giving back what nvfio changed earlier and is not wanted now", r);
-	/* The record still is about that; the next event begins with it again. */
-	if (r < 0)
-		return;
-	report_side_act(j, "companions", "taking back companions that were faster than function 0",
-			undo_companions(j, j->verdict.reason == REASON_ADMIN));
-	report_side_act(j, "vf-autoprobe", "setting native probing of its VFs (sriov_drivers_autoprobe)",
-			sriov_settle_autoprobe(j));
-}
-
-static int act(struct judgement *j)
-{
-	struct bind_result res = { 0 };
-	int r = bind_function(j, &res);
-
-	if (r == -EBUSY) {
-		j->verdict.code = VERDICT_LEAVE;
-		j->verdict.reason = REASON_IN_FLIGHT;
-		j->self.facts.in_flight = true;
-		return 1;
-	}
-	if (r < 0) {
-		log_message(LOG_ERR, j->self.fn.name, "could not begin: %s; nothing was changed", strerror(-r));
-		return -EXIT_CODE_FAILED;
-	}
-	if (res.state == BIND_GONE)
-		return -EXIT_CODE_GONE;
-	print_result(j, &(struct result){ bind_state_name(res.state), res.reason, res.driver, res.message });
-	return 0;
-}
-
-/* judge() failed: say what is wrong with which function. */
-static int report_failure(const char *bdf, const char *attr, int r)
-{
-	log_setup("nvfio-udev", true);
-	if (r == -ENODEV) {
-		log_message(LOG_INFO, bdf, "no such PCI function, or it went away; nothing was changed");
-		return EXIT_CODE_GONE;
-	}
-	if (attr) {
-		log_message(LOG_ERR, bdf, "attribute %s is not what a kernel prints: %s; nothing was changed", attr,
-			    strerror(-r));
-		return EXIT_CODE_BAD_DATA;
-	}
-	log_message(LOG_ERR, bdf, "could not be judged: %s; nothing was changed",
-		    r == -EPROTO ? "its record in /run/nvfio is a newer nvfio's" :
-		    r == -EBADMSG ? "its lock in /run/nvfio is no file of ours" :
-		    r == -ENOPKG ? "libkmod.so.2 is not installed, or is none" : strerror(-r));
-	return EXIT_CODE_FAILED;
-}
-
-/* The off switch has to work also where the rest does not: nothing is looked at, and it is said once a boot. */
-static int run_off(void)
-{
-	if (state_first_time("off"))
-		log_message(LOG_NOTICE, NULL, "%s: every NVIDIA function is left to its native driver",
-			    policy_reason_text(REASON_OFF));
-	print_property("NVFIO_STATE", policy_state_name(VERDICT_LEAVE));
-	print_property("NVFIO_REASON", policy_reason_name(REASON_OFF));
-	return EXIT_CODE_OK;
-}
-
 static int run_event(const struct options *opt, const char *bdf, bool may_act)
 {
-	_cleanup_judge_ struct judgement j = { .self.fn.dirfd = -1, .function0.fn.dirfd = -1, .namer.dirfd = -1 };
-	struct occasion occasion = {
-		.admin = streq(opt->admin, "native") ? ADMIN_NATIVE : streq(opt->admin, "vfio") ? ADMIN_VFIO : ADMIN_SILENT,
-		.was_deferred = streq(opt->state, "deferred"),
-		.was_met = opt->state[0] != '\0',
-		.read_override = !may_act,
-	};
-	int kind = event_kind(opt), r;
-	const char *attr = NULL;
-	char text[700];
+	int kind = event_kind(opt);
 
 	if (kind < 0)
 		return bad_argument("not an event nvfio acts on", opt->action);
 	/* A rule that says something else meant something: better nothing is taken than the wrong thing. */
 	if (opt->admin[0] && !streq(opt->admin, "native") && !streq(opt->admin, "vfio"))
 		return bad_argument("ENV{NVFIO} is neither native nor vfio", opt->admin);
-	r = host_is_off();
-	if (r < 0)
-		return report_failure(bdf, NULL, r);
-	occasion.off = r > 0;
-	if (may_act && occasion.off)
-		return run_off();
-	occasion.event = (enum event_kind)kind;
-	r = judge(&j, bdf, &occasion, &attr);
-	if (r < 0)
-		return report_failure(bdf, attr, r);
-	if (may_act && j.self.bad_record)
-		log_message(LOG_WARNING, bdf, "what is in its record's place in /run/nvfio is no record, and does not count");
-	if (may_act && j.verdict.code == VERDICT_BIND) {
-		r = act(&j);
-		if (r <= 0)
-			return -r;
-	}
-	judge_text(&j, text, sizeof(text));
-	if (may_act) {
-		if (j.verdict.code != VERDICT_BOUND)
-			settle(&j);
-		report_verdict(&j, text);
-	}
-	/* A judgement alone changes no state: `udevadm test` writes what is printed here into udev's database. */
-	print_result(&j, &(struct result){ may_act ? policy_state_name(j.verdict.code) : opt->state,
-					   policy_reason_name(j.verdict.reason),
-					   j.self.fn.on_vfio ? j.self.fn.driver : j.self.facts.driver.driver, text });
-	return EXIT_CODE_OK;
+	return event_run(&(struct event){
+		.bdf = bdf,
+		.occasion = {
+			.event = (enum event_kind)kind,
+			.admin = streq(opt->admin, "native") ? ADMIN_NATIVE :
+				 streq(opt->admin, "vfio") ? ADMIN_VFIO : ADMIN_SILENT,
+			.was_deferred = streq(opt->state, "deferred"),
+			.was_met = opt->state[0] != '\0',
+			.read_override = !may_act,
+		},
+		.may_act = may_act,
+		.state = opt->state,
+		.to = stdout,
+	});
 }
 
 /*
@@ -362,39 +199,19 @@ static int check_syspath(const char *syspath, const char *bdf)
 	return sa.st_ino == sb.st_ino && sa.st_dev == sb.st_dev ? 0 : -EINVAL;
 }
 
-/* Another function may sit at the address by now: what is known about that one is not forgotten. */
-static int run_forget(const char *bdf)
-{
-	_cleanup_pci_ struct pci_function fn = { .dirfd = -1 };
-	struct record rec;
-	const char *attr;
-	int r;
-
-	if (pci_open(bdf, &fn, &attr) == 0) {
-		r = state_load(&fn, &rec);
-		if (r == 0 || r == -EPROTO)
-			return EXIT_CODE_OK;
-	}
-	r = state_forget(bdf);
-	if (r == 0)
-		return EXIT_CODE_OK;
-	log_message(LOG_WARNING, bdf, "could not remove its record from /run/nvfio: %s", strerror(-r));
-	return EXIT_CODE_FAILED;
-}
-
 static void print_node(const struct vfio_node *node, const struct node_access *a)
 {
 	char gid[16] = "";
 
 	if (a->mode[0])
 		snprintf(gid, sizeof(gid), "%u", a->gid);
-	print_property("NVFIO_NODE_GID", gid);
-	print_property("NVFIO_NODE_MODE", a->mode);
-	print_property("NVFIO_NODE_LINKS", a->links);
-	print_property("NVFIO_NODE_REASON", node_reason_name(a->reason));
-	print_property("NVFIO_NODE_MESSAGE", a->message);
+	event_print(stdout, "NVFIO_NODE_GID", gid);
+	event_print(stdout, "NVFIO_NODE_MODE", a->mode);
+	event_print(stdout, "NVFIO_NODE_LINKS", a->links);
+	event_print(stdout, "NVFIO_NODE_REASON", node_reason_name(a->reason));
+	event_print(stdout, "NVFIO_NODE_MESSAGE", a->message);
 	/* A function keeps it for its remove event, where sysfs knows no more. */
-	print_property("NVFIO_GROUP", node->group);
+	event_print(stdout, "NVFIO_GROUP", node->group);
 }
 
 static void report_node(const struct node_access *a, const char *reason_before)
@@ -487,12 +304,12 @@ int main(int argc, char **argv)
 	may_act = streq(opt.verb, "event") && opt.seqnum[0];
 	reduce_privileges(streq(opt.verb, "forget") ? PRIVILEGE_NONE : may_act ? PRIVILEGE_ACT : PRIVILEGE_LOOK);
 	if (streq(opt.verb, "forget"))
-		return run_forget(bdf);
+		return event_forget(bdf);
 	r = check_syspath(opt.syspath, bdf);
 	if (r == -EINVAL)
 		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
 	if (r < 0)
-		return report_failure(bdf, NULL, r);
+		return event_failed(bdf, NULL, r);
 	kmod_begin_event(may_act);
 	return run_event(&opt, bdf, may_act);
 }
