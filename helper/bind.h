@@ -38,6 +38,21 @@ struct bind_result {
 int bind_function(struct judgement *j, struct bind_result *ret) _must_check_;
 
 /*
+ * The same act in the calling process: a child that takes one function after the other, has this one's lock, and keeps it to
+ * itself (child_keep()). While it goes on *ret, which may be shared memory, says at which step it is.
+ */
+void bind_here(struct judgement *j, struct bind_result *ret);
+
+/* What bind_here() will say if nothing comes between. The driver is empty if its module is not loaded. */
+void bind_expect(struct judgement *j, struct bind_result *ret);
+
+/*
+ * The word on an act whose child has none: -ETIMEDOUT if it has not come to its end in time, or how it died. Fills in *res,
+ * which says at which step it was, and sends the log record.
+ */
+void bind_report_child(const char *bdf, enum event_kind event, int r, struct bind_result *res);
+
+/*
  * Who is asked while bind_function() waits, each second and when a signal came, whether to wait on: gets the function's
  * name and the step that the child is at (NULL before the first). NULL, the default: nobody, it waits.
  */
