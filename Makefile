@@ -62,13 +62,13 @@ MODULES := \
 	kmod-library kmod-notes kmod driver \
 	config config-keys config-parse \
 	policy siblings host judge node-access \
-	steps bind undo sriov event
+	steps bind undo sriov udevdb event vfs
 OBJECTS := $(MODULES:%=$(BUILD)/helper/%.o)
 LIBS    := $(LIBKMOD) -linih
 
 # The operator's command is these on top of them.
 COMMAND := \
-	json say names udevdb config-view \
+	json say names config-view \
 	status columns inventory table \
 	explain-rows explain-parts \
 	account initramfs modprobed \

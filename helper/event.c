@@ -90,7 +90,7 @@ static void settle(struct judgement *j)
 static int act(struct event *e, struct judgement *j)
 {
 	struct bind_result res = { 0 };
-	int r = bind_function(j, &res);
+	int r = e->bind ? e->bind(j, &res, e->arg) : bind_function(j, &res);
 
 	if (r == -EBUSY) {
 		j->verdict.code = VERDICT_LEAVE;

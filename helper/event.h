@@ -15,6 +15,10 @@ struct event {
 	const char *state;        /* NVFIO_STATE before, which a judgement alone does not change */
 	FILE *to;                 /* gets the properties as udev imports them; what is there counts with EXIT_CODE_OK only */
 	const char *reason;       /* is set to NVFIO_REASON, static text */
+
+	/* Who acts: as bind_function(), which NULL stands for. */
+	int (*bind)(struct judgement *j, struct bind_result *ret, void *arg);
+	void *arg;
 };
 
 /* An exit code (exit-code.h); where it is not EXIT_CODE_OK the log says why. */

@@ -17,6 +17,7 @@
 #include "privilege.h"
 #include "root.h"
 #include "sysfs.h"
+#include "vfs.h"
 
 struct options {
 	const char *verb;
@@ -34,6 +35,7 @@ struct options {
 static void usage(FILE *to)
 {
 	fputs("Usage: nvfio-udev event|decide [OPTION...] SYSPATH\n"
+	      "       nvfio-udev vfs [--seqnum=N] [--sysroot=DIR] SYSPATH\n"
 	      "       nvfio-udev forget [--sysroot=DIR] SYSPATH\n"
 	      "       nvfio-udev node [OPTION...] SYSPATH\n"
 	      "\n"
@@ -41,6 +43,7 @@ static void usage(FILE *to)
 	      "\n"
 	      "  event    judge and act; without --seqnum judge only (udevadm test)\n"
 	      "  decide   judge and print, change nothing\n"
+	      "  vfs      judge and act on the VFs of a PF that wait for it, all in one\n"
 	      "  forget   the function was removed: drop what is known about it\n"
 	      "  node     print who may open a VFIO node; SYSPATH is that of its device\n"
 	      "\n"
@@ -138,6 +141,9 @@ static int event_kind(const struct options *opt)
 {
 	bool kernel = opt->synth[0] == '\0';
 
+	/* It waited for its PF's event, which did not come to it: nobody has judged it since it was added. */
+	if ((streq(opt->action, "add") || streq(opt->action, "change")) && streq(opt->reason, VFS_WAITING))
+		return EVENT_HOTPLUG;
 	if (streq(opt->action, "add"))
 		return kernel ? EVENT_HOTPLUG : EVENT_COLDPLUG;
 	if (streq(opt->action, "change") && opt->follow_up[0])
@@ -297,11 +303,12 @@ int main(int argc, char **argv)
 		reduce_privileges(PRIVILEGE_NONE);
 		return run_node(&opt);
 	}
-	if (!streq(opt.verb, "event") && !streq(opt.verb, "decide") && !streq(opt.verb, "forget"))
+	if (!streq(opt.verb, "event") && !streq(opt.verb, "decide") && !streq(opt.verb, "forget") &&
+	    !streq(opt.verb, "vfs"))
 		return bad_argument("unknown verb", opt.verb);
 	if (pci_parse_syspath(opt.syspath, bdf) < 0)
 		return bad_argument("not the sysfs path of a PCI function", opt.syspath);
-	may_act = streq(opt.verb, "event") && opt.seqnum[0];
+	may_act = (streq(opt.verb, "event") || streq(opt.verb, "vfs")) && opt.seqnum[0];
 	reduce_privileges(streq(opt.verb, "forget") ? PRIVILEGE_NONE : may_act ? PRIVILEGE_ACT : PRIVILEGE_LOOK);
 	if (streq(opt.verb, "forget"))
 		return event_forget(bdf);
@@ -311,5 +318,7 @@ int main(int argc, char **argv)
 	if (r < 0)
 		return event_failed(bdf, NULL, r);
 	kmod_begin_event(may_act);
+	if (streq(opt.verb, "vfs"))
+		return may_act ? vfs_take(bdf) : EXIT_CODE_OK;
 	return run_event(&opt, bdf, may_act);
 }

@@ -4,13 +4,19 @@
  */
 #include "sriov.h"
 
+#include "kmod.h"
 #include "sysfs.h"
 
 #define ATTR "sriov_drivers_autoprobe"
 
 static int switch_off(struct subject *s)
 {
+	struct vfio_driver driver;
 	int r;
+
+	/* They most likely are of its model: what libkmod says of that is noted by the time they come, all at once. */
+	if (s->facts.driver_status == DRIVER_UNKNOWN)
+		(void)!kmod_choose(s->fn.modalias, "", &driver);
 
 	/* Write ahead: an "off" without a record would be taken for an administrator's, and stay for ever. */
 	s->record.autoprobe_off = true;

@@ -146,15 +146,37 @@ static void unfinished_name(const char *bdf, char buf[static BDF_SIZE + 8])
 	snprintf(buf, BDF_SIZE + 8, ".%s.new", bdf);
 }
 
-int state_save(const struct pci_function *f, const struct record *rec)
+/* Puts a file of a function in its place in one rename; only the holder of the function's lock does. */
+static int put_file(const char *bdf, const char *name, const char *text, size_t len)
 {
 	_cleanup_close_ int dir = open_dir(true), fd = -1;
-	char text[RECORD_MAX], tmp[BDF_SIZE + 8];
+	char tmp[BDF_SIZE + 8];
 	ssize_t n;
-	int len;
 
 	if (dir < 0)
 		return dir;
+	unfinished_name(bdf, tmp);
+	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	/* Nobody else writes, so a file of this name is a killed writer's. */
+	if (fd < 0 && errno == EEXIST && (unlinkat(dir, tmp, 0) == 0 || errno == ENOENT))
+		fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, len);
+	if (n != (ssize_t)len || renameat(dir, tmp, dir, name) < 0) {
+		int err = n >= 0 && n != (ssize_t)len ? ENOSPC : errno;
+
+		(void)unlinkat(dir, tmp, 0);
+		return -err;
+	}
+	return 0;
+}
+
+int state_save(const struct pci_function *f, const struct record *rec)
+{
+	char text[RECORD_MAX];
+	int len;
+
 	len = snprintf(text, sizeof(text),
 		       "state=%s\ninode=%llu\nvendor=%04x\ndevice=%04x\nwanted=%s\ndriver=%s\noverride=%s\n"
 		       "autoprobe-off=%d\ncompanions-stay=%d\nwas-released=%d\n",
@@ -162,21 +184,25 @@ int state_save(const struct pci_function *f, const struct record *rec)
 		       rec->driver, rec->override, rec->autoprobe_off, rec->companions_stay, rec->was_released);
 	if (len < 0 || (size_t)len >= sizeof(text))
 		return -EOVERFLOW;
-	unfinished_name(f->name, tmp);
-	fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	/* Only the holder of the function's lock writes, so a file of this name is a killed writer's. */
-	if (fd < 0 && errno == EEXIST && unlinkat(dir, tmp, 0) == 0)
-		fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, (size_t)len);
-	if (n != len || renameat(dir, tmp, dir, f->name) < 0) {
-		int err = n >= 0 && n != len ? ENOSPC : errno;
+	return put_file(f->name, f->name, text, (size_t)len);
+}
 
-		(void)unlinkat(dir, tmp, 0);
-		return -err;
-	}
-	return 0;
+static void properties_name(const char *bdf, char buf[static BDF_SIZE + 12])
+{
+	snprintf(buf, BDF_SIZE + 12, "%s.properties", bdf);
+}
+
+int state_save_properties(const char *bdf, const char *text, size_t len)
+{
+	char name[BDF_SIZE + 12];
+
+	int r;
+
+	properties_name(bdf, name);
+	r = put_file(bdf, name, text, len);
+	if (r < 0)
+		(void)state_remove(name);
+	return r;
 }
 
 int state_save_flags(const struct pci_function *f, struct record *rec)
@@ -296,7 +322,7 @@ int state_is_locked(const char *bdf)
 int state_forget(const char *bdf)
 {
 	_cleanup_close_ int dir = open_dir(false), lock = -1;
-	char name[BDF_SIZE + 8];
+	char name[BDF_SIZE + 12];
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
@@ -306,6 +332,9 @@ int state_forget(const char *bdf)
 	if (lock < 0)
 		return lock;
 	if (unlinkat(dir, bdf, 0) < 0 && errno != ENOENT)
+		return -errno;
+	properties_name(bdf, name);
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return -errno;
 	/* A writer that was killed left this, and nobody will write here again. */
 	unfinished_name(bdf, name);

@@ -58,7 +58,14 @@ int state_save_flags(const struct pci_function *f, struct record *record) _must_
 /* The act the record is about is undone: nothing of it stays but the flags, and that it was released. 0 or -errno. */
 int state_settle(const struct pci_function *f, struct record *record) _must_check_;
 
-/* Removes it. 0, also if there was none, or -errno. */
+/*
+ * Writes /run/nvfio/<BDF>.properties, which 70-nvfio.rules imports in an event of a VF that its PF's event took: the lines
+ * that `nvfio-udev event` prints. For the holder of the function's lock. 0, or -errno with none there: an earlier one's do not
+ * hold any more.
+ */
+int state_save_properties(const char *bdf, const char *text, size_t len) _must_check_;
+
+/* Removes the record. 0, also if there was none, or -errno. */
 int state_remove(const char *bdf);
 
 /* Takes the function's lock. A descriptor to close; -EBUSY: in flight; -EBADMSG: no file of ours; -errno. */
@@ -73,7 +80,7 @@ void state_unlock(int lock);
 /* Whether it is held. 1, 0 or -errno. Takes and creates nothing. */
 int state_is_locked(const char *bdf) _must_check_;
 
-/* Removes record and lock file of a function that is gone; somebody still acting on it keeps the lock file. 0 or -errno. */
+/* Removes record, properties and lock file of a function that is gone; somebody still acting on it keeps the lock file. 0 or -errno. */
 int state_forget(const char *bdf) _must_check_;
 
 /* Makes an empty file of that name ([A-Za-z0-9-], no BDF) that lasts until the next boot. 0, also if it is there, or -errno. */

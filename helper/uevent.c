@@ -135,7 +135,7 @@ int uevent_wait_any(int fd, int timeout_ms)
 static int ask_for(int dirfd, const char *action, const char *arguments)
 {
 	uint8_t u[16];
-	char text[64];
+	char text[96];
 
 	/* GRND_INSECURE: early in the boot the others wait for entropy, and this is no secret. */
 	if (getrandom(u, sizeof(u), GRND_INSECURE) < 0)
@@ -151,6 +151,14 @@ static int ask_for(int dirfd, const char *action, const char *arguments)
 int uevent_follow_up(int dirfd)
 {
 	return ask_for(dirfd, "change", " NVFIO=1");
+}
+
+int uevent_tell(int dirfd, const char *what)
+{
+	char argument[32];
+
+	snprintf(argument, sizeof(argument), " NVFIO=%s", what);
+	return ask_for(dirfd, "add", argument);
 }
 
 int uevent_replay_add(int dirfd)

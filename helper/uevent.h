@@ -39,6 +39,12 @@ enum uevent_seen uevent_parse(const char *msg, size_t len, const char *bdf);
  */
 int uevent_follow_up(int dirfd) _must_check_;
 
+/*
+ * The same with "add" and NVFIO=<what>, for a VF's event: "told", to import what was written for it (state_save_properties), or
+ * "come", to be judged if it still waits. By `add` udev also loads the native driver's module of one that is left.
+ */
+int uevent_tell(int dirfd, const char *what) _must_check_;
+
 /* Asks for a replayed "add", as at boot: udev then loads the native driver's module of a function that is left. 0 or -errno. */
 int uevent_replay_add(int dirfd) _must_check_;
 

@@ -84,6 +84,8 @@ int undo_interrupted(struct judgement *j)
 
 	if (!s->facts.ours || s->fn.on_vfio || s->facts.in_flight || s->facts.busy)
 		return 0;
+	if (j->locked)
+		return undo_locked(j);
 	lock = state_lock(s->fn.name);
 	if (lock < 0)
 		return lock == -EBUSY ? 0 : lock;

@@ -145,11 +145,11 @@ errno_number() {
 	printf '%d' "${number[$error]}"
 }
 
-# Nothing is in /run/nvfio but records, locks, what was said, and what was noted of the host's modules.
+# Nothing is in /run/nvfio but records, locks, properties, what was said, and what was noted of the host's modules.
 run_is_clean() {
 	local file
 	for file in "$TREE"/run/nvfio/.[!.]* "$TREE"/run/nvfio/*; do
-		[[ ! -e $file || $file =~ /(said-[^/]*|modules|[0-9a-f:]+\.[0-7](\.lock)?)$ ]] || explain "left behind: $file" || return
+		[[ ! -e $file || $file =~ /(said-[^/]*|modules|[0-9a-f:]+\.[0-7](\.lock|\.properties)?)$ ]] || explain "left behind: $file" || return
 	done
 }
 
@@ -242,6 +242,77 @@ native_gpu() {
 	add_function $VF 10de:2331 030200 --group 4 --vf-of $GPU
 	vf_taken() { taken $VF; }
 	fail_each vf_taken hotplug $VF
+}
+
+# What the VF's event would find: its `bind`, or the one that was asked for. Sets $output to what becomes of it.
+event_of_vf() {
+	if [[ -e $TREE/run/nvfio/$VF.properties ]] && { on_vfio $VF || [[ $(uevents) == "$VF add "*" NVFIO=told" ]]; }; then
+		output=$(<"$TREE/run/nvfio/$VF.properties")
+	else
+		output=$(printf 'NVFIO_%s="%s"\n' STATE claimed REASON with-pf)
+	fi
+	status=0
+}
+
+# Its exit status, which is about the PF, fits what failed.
+vfs_ended() {
+	case $status in
+	0) ;;
+	1) [[ $log ]] || explain "status 1, and not a word" ;;
+	# Two paths of which one alone leads to the function are no function's.
+	2) [[ $error == ENOENT && $op == open && $path == sys/*/????:??:??.? ]] || explain "exit status is 2" ;;
+	3) is_news || explain "gone, it says" ;;
+	4) [[ $op == @(open|read) && $path == sys/devices/* ]] || explain "no attribute was wrong" ;;
+	*) explain "exit status is $status" ;;
+	esac
+}
+
+# The VF lands, or is as before, and udev has or gets the truth about it; with its next event it lands.
+vf_with_pf_taken() {
+	vfs_ended || return
+	if is_wanted $VF; then
+		[[ -e $TREE/run/nvfio/$VF ]] || explain "no record of what was there before" || return
+	else
+		as_before $VF "" "" || return
+		[[ $log || $(uevents) == "$VF add "*" NVFIO="@(told|come) ]] || is_news || explain "not a word, and it is told nothing" || return
+	fi
+	event_of_vf
+	[[ $(prop NVFIO_STATE) != bound ]] || is_wanted $VF || explain "its event says that it is bound" || return
+	[[ $(prop NVFIO_STATE) == bound ]] || ! is_wanted $VF || [[ $log ]] ||
+		explain "it is on VFIO, its event says otherwise, and not a word" || return
+	next_event $VF
+	assert_state bound || return
+	is_wanted $VF || explain "not on VFIO at the second try" || return
+	run_is_clean
+}
+
+waiting_vf() {
+	native='' failures=()
+	add_function $GPU 10de:2331 030200 --group 1 --driver nvidia --sriov 16
+	add_function $VF 10de:2331 030200 --group 4 --vf-of $GPU
+	udev_says $VF claimed with-pf
+}
+
+@test "a VF that waits for its PF is taken" {
+	waiting_vf
+	fail_each vf_with_pf_taken nvfio_udev vfs --seqnum=12 "$(syspath_of $GPU)"
+}
+
+@test "the bind of a VF that waited for its PF fails" {
+	waiting_vf
+	probe_fails $VF vfio-pci EINVAL
+	vf_stays() {
+		vfs_ended || return
+		as_before $VF "" "" || return
+		[[ $log || $(uevents) == "$VF add "*" NVFIO="@(told|come) ]] || is_news || explain "not a word, and it is told nothing" || return
+		event_of_vf
+		[[ $(prop NVFIO_STATE) != bound ]] || explain "its event says that it is bound" || return
+		next_event $VF
+		assert_state failed || return
+		[[ -z $(driver_of $VF) && -z $(override_of $VF) && -z $(records) ]] || explain "not as before at the second try" || return
+		run_is_clean
+	}
+	fail_each vf_stays nvfio_udev vfs --seqnum=12 "$(syspath_of $GPU)"
 }
 
 @test "a bind fails and is rolled back" {

@@ -295,7 +295,7 @@ named_drive() {
 	add_function 0000:04:00.0 10de:2331 030000 --group 4 --driver nvidia
 	add_function 0000:04:00.1 10de:22bc 040300 --group 4
 	add_function 0000:05:00.0 10de:2331 030000 --group 5 --boot-vga
-	add_function 0000:06:00.0 10de:2331 030000 --group 6 --driver nvidia
+	add_function 0000:06:00.0 10de:2331 030000 --group 6 --driver nvidia --sriov 4
 	add_function 0000:06:00.4 10de:2331 030000 --group 7 --vf-of 0000:06:00.0
 	make_record 0000:06:00.4 released
 	named_drive

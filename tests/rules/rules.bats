@@ -261,7 +261,7 @@ files_of() {
 		[ "$(starts)" = 0 ]
 		has NVFIO_STATE=bound
 		has_tags nvfio systemd
-		has_no "MODALIAS=."
+		[ "$action" != add ] || has_no "MODALIAS=."
 	done
 	: >run/nvfio/0000:01:00.0.lock
 	event remove
@@ -288,7 +288,7 @@ files_of() {
 		has NVFIO_STATE=bound
 		has NVFIO_DRIVER=vfio-pci
 		has_tags nvfio systemd
-		has_no "MODALIAS=."
+		[ "$action" != add ] || has_no "MODALIAS=."
 	done
 }
 
@@ -351,6 +351,42 @@ files_of() {
 		has_no SYSTEMD_
 		[[ $output != *:systemd:* ]]
 	done
+}
+
+@test "an event that is asked for imports what was found out about a VF, and starts nothing" {
+	function_with 10DE:2331 30200 SEQNUM=1 SYNTH_UUID=5 SYNTH_ARG_NVFIO=told
+	DB=$'E:NVFIO_STATE=claimed\nE:NVFIO_REASON=with-pf'
+	printf 'NVFIO_STATE="left"\nNVFIO_REASON="configured"\n' >run/nvfio/0000:01:00.0.properties
+	event add
+	has NVFIO_STATE=left
+	has NVFIO_REASON=configured
+	has "MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00"
+	# Its `bind` event came in between.
+	DB=$'E:NVFIO_STATE=bound\nE:NVFIO_REASON=bound\nE:NVFIO_MESSAGE=bound to vfio-pci'
+	ATTRS=$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/vfio-pci\n'
+	function_with 10DE:2331 30200 SEQNUM=1 SYNTH_UUID=5 SYNTH_ARG_NVFIO=told DRIVER=vfio-pci
+	printf 'NVFIO_STATE="bound"\nNVFIO_REASON="bound"\nNVFIO_MESSAGE="not viable"\n' >run/nvfio/0000:01:00.0.properties
+	event add
+	has NVFIO_STATE=bound
+	has "NVFIO_MESSAGE=not viable"
+	[ "$(starts)" = 0 ]
+}
+
+@test "where nothing was found out an event that is asked for judges a VF that waits, and no other" {
+	local state
+	for state in left deferred refused failed; do
+		DB="E:NVFIO_STATE=$state"$'\nE:NVFIO_REASON=held'
+		function_with 10DE:2331 30200 SEQNUM=1 SYNTH_UUID=5 SYNTH_ARG_NVFIO=told
+		event add
+		has NVFIO_STATE=$state
+		has NVFIO_REASON=held
+		[ "$(starts)" = 0 ]
+	done
+	DB=$'E:NVFIO_STATE=claimed\nE:NVFIO_REASON=with-pf'
+	event add
+	[ "$(starts)" = 1 ]
+	[[ $(cat started) == *"--action=add --synth=5 "*"--state=claimed --reason=with-pf "* ]]
+	has NVFIO_STATE=bound
 }
 
 @test "a vGPU's VF is a VFIO device on nvidia, and no fast path" {
@@ -452,4 +488,226 @@ files_of() {
 	function_with 10DE:2331 30200 SEQNUM=1 NVFIO=native
 	event add
 	[[ $(cat started) == *"--admin=native "* ]]
+}
+
+# What a VF has, and no other function.
+VF=$'A: sriov_vf_msix_count=0\\n\n'
+ON_VFIO=$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/vfio-pci\n'
+WAITING=$'E:NVFIO_STATE=claimed\nE:NVFIO_REASON=with-pf\nE:NVFIO_ROLE=vf'
+MODALIAS=MODALIAS=pci:v000010DEd00002331sv000010DEsd00001626bc03sc02i00
+
+# still_waits: no program was started for it, no native module is loaded, and nobody is to think that it is there.
+still_waits() {
+	[ "$(starts)" = 0 ] || { cat started; return 1; }
+	has NVFIO_STATE=claimed && has NVFIO_REASON=with-pf && has NVFIO_ROLE=vf && has_no TAGS &&
+		has_no CURRENT_TAGS
+}
+
+# became STATE REASON: what the PF's program found out about the function.
+became() {
+	printf 'NVFIO_STATE="%s"\nNVFIO_VERDICT="v"\nNVFIO_REASON="%s"\nNVFIO_ROLE="vf"\nNVFIO_GROUP="7"\nNVFIO_MESSAGE="so it is"\n' \
+		"$1" "$2" >run/nvfio/0000:01:00.0.properties
+}
+
+is_told() {
+	has "NVFIO_STATE=$1" && has "NVFIO_REASON=$2" && has NVFIO_VERDICT=v && has NVFIO_GROUP=7 && has 'NVFIO_MESSAGE=so it is'
+}
+
+@test "a VF's add starts no program: it waits for its PF, and that survives switch-root" {
+	ATTRS=$VF
+	function_with 10DE:2331 30200 SEQNUM=1
+	event add
+	still_waits
+	has_no MODALIAS=.
+	[ -k db ]
+}
+
+@test "a VF does not wait where a rule spoke of it, under udevadm test, when replayed, switched off, or without the helper" {
+	local word n=0
+	ATTRS=$VF HELPER_PRINTS='NVFIO_STATE="left"'
+	for word in native vfio; do
+		function_with 10DE:2331 30200 SEQNUM=1 NVFIO=$word
+		event add
+		n=$((n + 1))
+		[ "$(starts)" = $n ]
+		[[ $(tail -n 1 started) == "event --action=add "*" --admin=$word "* ]]
+		has NVFIO_STATE=left
+	done
+	function_with 10DE:2331 30200 SEQNUM=1 SYNTH_UUID=0
+	event add
+	[ "$(starts)" = 3 ]
+	[[ $(tail -n 1 started) == "event --action=add --synth=0 "* ]]
+	# Its word alone counts, and that is no state.
+	HELPER_PRINTS='NVFIO_VERDICT="bind"'
+	function_with 10DE:2331 30200
+	event add
+	[ "$(starts)" = 4 ]
+	[[ $(tail -n 1 started) == *" --seqnum= "* ]]
+	has_no NVFIO_STATE
+	: >run/nvfio/said-off
+	CMDLINE='quiet nvfio=off'
+	function_with 10DE:2331 30200 SEQNUM=1
+	event add
+	has NVFIO_STATE=left
+	has NVFIO_REASON=off
+	has $MODALIAS
+	CMDLINE=quiet PROGRAM=/nonexistent/nvfio-udev
+	event add
+	[ "$(starts)" = 4 ]
+	has_no NVFIO_
+	has $MODALIAS
+}
+
+@test "a waiting VF's events of the kernel's that come before its PF's change nothing" {
+	local row
+	ATTRS=$VF DB=$WAITING
+	for row in "change X=1" "bind DRIVER=nvidia" "unbind X=1" "move X=1"; do
+		function_with 10DE:2331 30200 SEQNUM=1 "${row#* }"
+		event "${row% *}"
+		still_waits || { echo "$row"; return 1; }
+	done
+}
+
+@test "a waiting VF that is asked for is judged by its own event, whatever is known of another" {
+	local row n=0
+	ATTRS=$VF DB=$WAITING HELPER_PRINTS='NVFIO_STATE="left"'
+	for row in "add X=1" "change X=1" "add SYNTH_ARG_NVFIO=told" "change SYNTH_ARG_NVFIO=1"; do
+		[ "${row#*=}" = told ] || became bound bound
+		function_with 10DE:2331 30200 SEQNUM=1 SYNTH_UUID=0 "${row#* }"
+		event "${row% *}"
+		n=$((n + 1))
+		[ "$(starts)" = $n ]
+		[[ $(tail -n 1 started) == "event --action=${row% *} --synth=0 --seqnum=1 --follow-up="*" --state=claimed --reason=with-pf --admin= "* ]]
+		has NVFIO_STATE=left
+		has_no NVFIO_MESSAGE=.
+		rm -f run/nvfio/*.properties
+	done
+}
+
+@test "a waiting VF on VFIO is told what its PF's program said, by whichever event comes first" {
+	local row before
+	ATTRS=$VF$ON_VFIO
+	became bound bound
+	for before in with-pf in-flight; do
+		DB=${WAITING/with-pf/$before}
+		for row in "bind X=1" "change X=1" "unbind X=1" "change SYNTH_UUID=0"; do
+			function_with 10DE:2331 30200 SEQNUM=1 DRIVER=vfio-pci "${row#* }"
+			event "${row% *}"
+			is_told bound bound || { echo "$before: $row"; return 1; }
+			has NVFIO_DRIVER=vfio-pci
+			has_tags nvfio
+		done
+	done
+	[ "$(starts)" = 0 ]
+}
+
+@test "a waiting VF on VFIO of which nothing was said is on-vfio" {
+	ATTRS=$VF$ON_VFIO DB=$WAITING
+	function_with 10DE:2331 30200 SEQNUM=1 DRIVER=vfio-pci
+	event bind
+	[ "$(starts)" = 0 ]
+	has NVFIO_STATE=bound
+	has NVFIO_REASON=on-vfio
+	has_tags nvfio
+}
+
+@test "what was said of a function earlier does not count once it is known to be something else" {
+	local before
+	ATTRS=$VF$ON_VFIO
+	became bound bound
+	for before in left/unbound deferred/held; do
+		DB=$'E:NVFIO_STATE='${before%/*}$'\nE:NVFIO_REASON='${before#*/}
+		function_with 10DE:2331 30200 SEQNUM=1 DRIVER=vfio-pci
+		event bind
+		has NVFIO_STATE=bound
+		has NVFIO_REASON=on-vfio
+	done
+	became left configured
+	DB=$'E:NVFIO_STATE=bound\nE:NVFIO_REASON=bound'
+	event bind
+	has NVFIO_STATE=bound
+	has NVFIO_REASON=bound
+}
+
+@test "told: the VF's event imports what became of it, and starts no program; only where it is left its native module is loaded" {
+	local state
+	ATTRS=$VF DB=$WAITING
+	for state in left deferred refused failed claimed; do
+		became $state why
+		function_with 10DE:2331 30200 SEQNUM=1 SYNTH_UUID=0 SYNTH_ARG_NVFIO=told
+		event add
+		[ "$(starts)" = 0 ]
+		is_told $state why
+		if [ $state = claimed ]; then
+			has_no MODALIAS=.
+			has_tags nvfio
+		else
+			has $MODALIAS
+			has_no TAGS
+		fi
+	done
+	# Or it was judged by an event of its own before.
+	DB=$'E:NVFIO_STATE=left\nE:NVFIO_REASON=rule'
+	rm run/nvfio/*.properties
+	event add
+	[ "$(starts)" = 0 ]
+	has NVFIO_STATE=left
+	has NVFIO_REASON=rule
+	has $MODALIAS
+}
+
+PF=$'A: virtfn0/class=0x030200\\n\n'
+
+@test "a PF's change starts one program for all its VFs, whose end says nothing about the PF" {
+	ATTRS=$PF DB=$'E:NVFIO_STATE=left\nE:NVFIO_REASON=configured'
+	for HELPER_FAILS in '' 1; do
+		: >started
+		function_with 10DE:2331 30200 SEQNUM=77
+		event change
+		[ "$(cat started)" = "vfs --seqnum=77 /sys$DEV" ]
+		has NVFIO_STATE=left
+		has NVFIO_REASON=configured
+		has $MODALIAS
+	done
+}
+
+@test "so does that of a PF that is on a VFIO driver, which stays bound" {
+	ATTRS=$PF$'A: vfio-dev/vfio0/dev=511:0\\n\nL: driver=../../../../bus/pci/drivers/vfio-pci\n'
+	DB=$'E:NVFIO_STATE=bound\nE:NVFIO_ROLE=gpu'
+	function_with 10DE:2331 30200 SEQNUM=77 DRIVER=vfio-pci
+	event change
+	[ "$(cat started)" = "vfs --seqnum=77 /sys$DEV" ]
+	has NVFIO_STATE=bound
+	has_tags nvfio systemd
+	: >started
+	function_with 10DE:2331 30200 SEQNUM=1 DRIVER=vfio-pci SYNTH_UUID=0
+	event change
+	function_with 10DE:2331 30200 DRIVER=vfio-pci
+	event change
+	[ "$(starts)" = 0 ]
+}
+
+@test "no other event of a PF starts that program, nor one of a function without VFs" {
+	local row
+	ATTRS=$PF DB=$'E:NVFIO_STATE=left\nE:NVFIO_REASON=configured'
+	for row in "change ERROR_EVENT=BEGIN_RECOVERY" "change SYNTH_UUID=0" "add X=1" "bind DRIVER=nvidia" "unbind X=1" \
+		"remove X=1"; do
+		function_with 10DE:2331 30200 SEQNUM=1 "${row#* }"
+		event "${row% *}"
+		! grep '^vfs' started || { echo "$row"; return 1; }
+	done
+	function_with 10DE:2331 30200
+	event change
+	# Each VF's event has said so by then.
+	: >run/nvfio/said-off
+	CMDLINE='quiet nvfio=off'
+	function_with 10DE:2331 30200 SEQNUM=1
+	event change
+	CMDLINE=quiet ATTRS=''
+	function_with 10DE:2331 30200 SEQNUM=1
+	event change
+	ATTRS=$PF DB=''
+	function_with 8086:10D3 20000 SEQNUM=1
+	event change
+	run ! grep '^vfs' started
 }

@@ -6,7 +6,8 @@
  *
  * A point is a system call that changes something another process can see: a file created, renamed or removed, a write, a
  * lock, a fork, a module loaded, an exit. They are counted from 1 over the program and its children together, in the order
- * they come; strace's "when=" counts each process, and every open, for itself. At the Nth, the process that makes the
+ * they come; strace's "when=" counts each process, and every open, for itself. Who stops does not count the notes of libkmod's
+ * answers. At the Nth, the process that makes the
  * call gets SIGKILL, or waits until somebody opens the FIFO FILE.go for writing. FILE then says which call it was; it is
  * not made where the program has fewer points.
  *
@@ -48,6 +49,7 @@ static const struct point {
 	{ SYS_renameat2, "renameat", 0, 0, 0 },
 	{ SYS_unlinkat, "unlinkat", 0, 0, 0 },
 	{ SYS_clone, "fork", 0, 0, 0 },
+	{ SYS_clone3, "fork", 0, 0, 0 },
 	{ SYS_finit_module, "finit_module", 0, 0, 0 },
 	{ SYS_exit_group, "exit", 0, 0, 0 },
 };
@@ -86,6 +88,27 @@ static void filter_points(void)
 	prog.len = n;
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog) < 0)
 		die("seccomp");
+}
+
+/*
+ * Whether a call is about the notes of what libkmod said (/run/nvfio/modules), which are made by one event and not by the next:
+ * who wants to stop at a step of the act must not count them.
+ */
+static bool is_about_notes(pid_t pid)
+{
+	struct __ptrace_syscall_info info = { 0 };
+	char link[64], target[PATH_MAX] = "";
+	long word;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0)
+		return false;
+	if (info.seccomp.nr == SYS_openat) {
+		word = ptrace(PTRACE_PEEKDATA, pid, info.seccomp.args[1], 0);
+		return memcmp(&word, "modules", sizeof(word)) == 0;
+	}
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, (int)info.seccomp.args[0]);
+	return info.seccomp.nr == SYS_write && readlink(link, target, sizeof(target) - 1) > 0 &&
+	       strstr(target, "/nvfio/modules");
 }
 
 /* Writes down which call it is, with where its first argument leads if that is a descriptor. */
@@ -140,7 +163,7 @@ static void trace(pid_t program, int fd)
 		}
 		event = status >> 16;
 		sig = WSTOPSIG(status);
-		if (event == PTRACE_EVENT_SECCOMP && ++count == wanted) {
+		if (event == PTRACE_EVENT_SECCOMP && !(stop && is_about_notes(pid)) && ++count == wanted) {
 			describe(pid, program);
 			if (after) { /* the next stop is the call's end */
 				ptrace(PTRACE_SYSCALL, pid, 0, 0);

@@ -206,14 +206,16 @@ static int probe_error(const struct dir *dev, const char *driver)
 static int attach(const struct dir *dev, const char *driver, const char *attribute)
 {
 	const char *bdf = base_name(dev->path);
-	char drv[PATH_MAX];
+	char drv[PATH_MAX], probe[PATH_MAX + 8];
 	int error;
 
 	snprintf(drv, sizeof(drv), DRIVERS "%s", driver);
+	snprintf(probe, sizeof(probe), "%s/probe", dev->path);
 	/* The links come before probe(), as in driver_sysfs_add(). */
 	make_link(dev->path, "driver", drv);
 	make_link(drv, bdf, dev->path);
 	fake_block(attribute);
+	fake_block(probe);
 	error = probe_error(dev, driver);
 	if (error) {
 		drop_entry(dev->path, "driver");

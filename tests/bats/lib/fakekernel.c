@@ -10,12 +10,15 @@
  *   FAKE_FAIL=WHEN:ERRNO[,...]   that operation fails; SHORT halves a read or write
  *   FAKE_HOOK="WHEN ACTION"      before that operation: "remove BDF...", "replace BDF...", "replace-bound BDF..."
  *                    (the newcomer is on its native driver) or "sh COMMAND"
- *   FAKE_BLOCK=SUFFIX[,...]      reads and writes of such a path sleep until DIR/.fake_release exists;
+ *   FAKE_BLOCK=SUFFIX[,...]      reads and writes of such a path sleep until DIR/.fake_release exists, and so does a
+ *                    driver's probe() of a device, whose path is that of the device and "/probe";
  *                    DIR/.fake_blocked then names them. At most FAKE_BLOCK_MAX seconds (30), so that no test leaves
  *                    a process behind
  *   FAKE_CLOCK=SECONDS           the wall clock is further on (or back) by so much at each look at it
  * WHEN is the N-th operation, counted over parent and children from the last removal of DIR/.fake_counter on, or
  * OP:SUFFIX for the first one of that kind on such a path.
+ *
+ * DIR/.fake_forks with N in it: so many more fork(2) succeed.
  *
  * Every write below sys (and to nvidia's unbindLock) is appended to DIR/.fake_writes as "PATH<TAB>VALUE", with
  * " (gone)" behind the path where the device had left under the open attribute and the write went nowhere. A regular
@@ -631,7 +634,16 @@ static int fault_of_call(const char *op)
 PUBLIC pid_t fork(void)
 {
 	int error = fault_of_call("fork");
+	char path[PATH_MAX], text[32];
 
+	if (!error && fake_root[0] && fake_load(fake_path(path, ".fake_forks"), text, sizeof(text)) > 0) {
+		long left = strtol(text, NULL, 10);
+
+		if (left <= 0)
+			return fail(EAGAIN);
+		snprintf(text, sizeof(text), "%ld\n", left - 1);
+		fake_store(path, text);
+	}
 	return error ? fail(error) : NEXT(fork)();
 }
 

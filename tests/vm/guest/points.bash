@@ -64,6 +64,7 @@ strays()
 		name=${name#.}
 		name=${name%.lock}
 		name=${name%.new}
+		name=${name%.properties}
 		[[ $locks != *OFDLCK*":$inode "* ]] || echo "locked: $file"
 		[[ -e $SYS/$name ]] || echo "left behind: $file"
 		# The inode in a record says which function of that name it is about.

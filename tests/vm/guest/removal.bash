@@ -18,14 +18,14 @@ teardown_file()
 	points_end
 }
 
-# The step after which the helper stops: which point that is, and its system call. The points before the lock are the child
-# that looks for users: fork, exit.
+# The step after which the helper stops: which point that is, and its system call. A fork is two of them where there is no
+# cgroup to be born in. The points before the lock are the child that looks for users: fork, exit.
 declare -gA STEP_AT=(
-	[lock]="4 fcntl"           # openat, fcntl
-	[record]="11 renameat"     # fork, the second look's fork and exit, unlinkat, openat, write, renameat
-	[override]="12 write"
-	[unbind]="13 write"
-	[landed]="14 write"
+	[lock]="5 fcntl"           # openat, fcntl
+	[record]="13 renameat"     # fork, the second look's fork and exit, openat, write, renameat
+	[override]="14 write"
+	[unbind]="15 write"
+	[landed]="16 write"
 )
 
 # ejected: an orderly unplug of the card in port 1, and another card.

@@ -220,6 +220,92 @@ autoprobe_off_by_us()
 	rm /etc/nvfio.conf
 }
 
+burst()
+{
+	sriov s 2
+	settle
+}
+
+no_burst()
+{
+	sriov s 0
+	settle
+}
+
+# vfs_on_vfio: both, and udev knows; the PF is as it was.
+vfs_on_vfio()
+{
+	local bdf
+
+	for bdf in "${BDF%0}1" "${BDF%0}2"; do
+		[[ -e $SYS/$bdf/vfio-dev && $(driver_of "$bdf") == vfio-pci && $(state_of "$bdf") == bound ]] || return 1
+	done
+	autoprobe_is_off
+}
+
+@test "a burst of VFs" {
+	BDF=$(bdf_of s)
+	printf '[device %s]\ngpu = native\n' "$BDF" >/etc/nvfio.conf
+	plug_sriov 2
+	settle
+	STEP=${SOAK:-3} PREPARE=no_burst each_point vfs 20 burst vfs_on_vfio
+	no_burst
+}
+
+# half_way: the program for both VFs has a child at one of them, which waits there. When the program starts a second child
+# depends on the clock, so the point may be that.
+half_way()
+{
+	local n
+
+	BDF=$(bdf_of s)
+	for ((n = 6; n < 12; n++)); do
+		at_point $n before stop vfs
+		sriov s 2
+		wait_for 20 test -e "$POINT" || return 1
+		at_point_off
+		echo "stopped $(<"$POINT")"
+		[[ $(<"$POINT") != child* ]] || return 0
+		go_on
+		no_burst
+	done
+	return 1
+}
+
+@test "the program for a burst killed, a child of it going on: all land, and udev knows" {
+	half_way
+	pkill -KILL -o -x nvfio-udev.real
+	# What udev has started in the program's place, and does not hear of its end while a child is stopped.
+	pkill -KILL -o -x at-point
+	settle
+	go_on
+	wait_for 20 vfs_on_vfio
+	settle
+	no_strays
+	no_burst
+}
+
+udevd_is_killed()
+{
+	udevd_gone && ! pgrep -x '\(udev-worker\)' >/dev/null
+}
+
+@test "udevd killed as well: all land, and udev knows after a trigger" {
+	half_way
+	pkill -KILL -x 'systemd-udevd|\(udev-worker\)'
+	wait_for 10 udevd_is_killed
+	pkill -KILL -o -x nvfio-udev.real
+	go_on
+	wait_for 20 test -e "$SYS/${BDF%0}2/vfio-dev"
+	wait_for 20 test -e "$SYS/${BDF%0}1/vfio-dev"
+	udevd_run
+	trigger
+	vfs_on_vfio
+	wait_for 5 no_strays
+	unplug_card s
+	rm /etc/nvfio.conf
+}
+
 @test "forgetting a function that went away" {
 	hotplug
 	on_vfio
