@@ -53,7 +53,7 @@ use_recipe() {
 		[[ $(blocks conf "$section") ]] || explain "$section has none"
 		n=$((n + 1))
 	done < <(sed -n 's/^# //p' "$PAGE")
-	((n == 11)) || explain "these are $n tasks"
+	((n == 12)) || explain "these are $n tasks"
 	while read -r file; do
 		nvfio config --check "$file"
 		assert_status 0
@@ -99,6 +99,25 @@ use_recipe() {
 	nvfio -rno bdf,state,reason
 	[[ $output == $'0000:01:00.0 left configured\n0000:41:00.0 bound bound\n0000:41:00.1 bound bound' ]] || explain "it is not so"
 	assert_on_vfio 0000:41:00.1
+}
+
+# Function 0 is on vfio-pci by the kernel: nvfio has no record of it.
+@test "a host for virtual machines alone: companions follow, at boot as well, and check has no problem with the example" {
+	local func
+	add_card 0000:41:00 --native
+	rm "$(device_dir 0000:41:00.0)/driver"
+	put_on_vfio 0000:41:00.0
+	coldplug 0000:41:00.1
+	assert_state left boot
+	use_recipe 'A HOST FOR VIRTUAL MACHINES ALONE'
+	for func in 1 2; do
+		coldplug 0000:41:00.$func
+		assert_on_vfio 0000:41:00.$func
+	done
+	install -D -m 644 "$REPO_DIR/conf/examples/dedicated-host.conf" "$TREE/etc/modprobe.d/dedicated-host.conf"
+	grep -q 'examples/dedicated-host.conf /etc/modprobe.d/$' <(blocks commands 'A HOST FOR VIRTUAL MACHINES ALONE' | xargs cat)
+	nvfio check
+	grep -q '^note     ids: vfio-pci.ids is set (/etc/modprobe.d/dedicated-host.conf:' <<<"$output" || explain "no note"
 }
 
 @test "SR-IOV: the trigger switches native probing of VFs off, vf = vfio counts on a vGPU host as well" {
