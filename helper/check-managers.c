@@ -139,14 +139,23 @@ void check_libvirt(const struct host *host, struct finding *f)
 	}
 }
 
-/* "10de:2331,10de:22bc:ffffffff:...": vendor and device, which may be any. */
-static bool ids_match(const char *list, const struct pci_ids *ids)
+static bool is_or_any(unsigned int wanted, unsigned int value)
 {
-	while (*list) {
-		unsigned int vendor = 0, device = 0;
+	return wanted == 0xffffffff || wanted == value;
+}
 
-		if (sscanf(list, "%x:%x", &vendor, &device) == 2 && vendor == ids->vendor &&
-		    (device == ids->device || device == 0xffffffff))
+/* "10de:2331,10de:ffffffff:ffffffff:ffffffff:030000:fffd00": the kernel's format, the last four optional, ffffffff any. */
+static bool ids_match(const char *list, const struct function *fn)
+{
+	const struct pci_ids *ids = &fn->ids;
+
+	while (*list) {
+		unsigned int vendor, device, subvendor = 0xffffffff, subdevice = 0xffffffff, class = 0, mask = 0;
+
+		if (sscanf(list, "%x:%x:%x:%x:%x:%x", &vendor, &device, &subvendor, &subdevice, &class, &mask) >= 2 &&
+		    is_or_any(vendor, ids->vendor) && is_or_any(device, ids->device) &&
+		    is_or_any(subvendor, ids->subvendor) && is_or_any(subdevice, ids->subdevice) &&
+		    ((class ^ fn->class) & mask) == 0)
 			return true;
 		list += strcspn(list, ",");
 		list += *list == ',';
@@ -161,7 +170,7 @@ static void say_ids(const struct host *host, struct finding *f, const char *modu
 	size_t i;
 
 	for (i = 0; i < host->n; i++) {
-		if (!ids_match(list, &host->functions[i].ids))
+		if (!ids_match(list, &host->functions[i]))
 			continue;
 		crowd_add(&all, "%s", host->functions[i].bdf);
 		if (!host->functions[i].wanted)

@@ -690,6 +690,19 @@ domain() {
 	assert_finding ids problem 'pci-stub.ids (kernel command line) takes 0000:01:00.1'
 }
 
+@test "ids: a class and its mask count, so that the dedicated host's list does not take companions or NVSwitches" {
+	local list=10de:ffffffff:ffffffff:ffffffff:030000:fffd00
+	grep -q "^options vfio-pci ids=$list\$" "$REPO_DIR/conf/examples/dedicated-host.conf"
+	install -D "$REPO_DIR/conf/examples/dedicated-host.conf" "$TREE/etc/modprobe.d/dedicated-host.conf"
+	add_function 0000:05:00.0 10de:22a3 068000 --group 30
+	add_function 0000:06:00.0 10de:2331 038000 --group 31
+	assert_finding ids note "vfio-pci.ids is set (/etc/modprobe.d/dedicated-host.conf:"
+	add_function 0000:07:00.0 10de:2331 030000 --group 7 --boot-vga
+	assert_finding ids problem 'also takes 0000:07:00.0 (boot-vga)'
+	kernel_command_line vfio-pci.ids=10de:ffffffff:1458
+	assert_finding ids note 'vfio-pci.ids is set (kernel command line)'
+}
+
 @test "kubernetes: the GPU operator and KubeVirt are notes" {
 	put /run/kubevirt/x
 	assert_finding kubernetes note 'KubeVirt is here' 'delete pod'
