@@ -9,9 +9,11 @@ PEERS=$REPO/tests/bench/peers
 # Unpacked Debian packages, see fetch.
 PACKAGES=$REPO/build/bench/packages
 RULES=/etc/udev/rules.d
+# Where the candidate dedicated has the example of that name.
+DEDICATED=/etc/modprobe.d/dedicated-host.conf
 
 # The order of the table. WHAT_IS is for people.
-CANDIDATES=(floor nvfio nvfio-keep shell-rule shell-rule-off bash-rule driverctl bind-all devbind)
+CANDIDATES=(floor nvfio nvfio-keep dedicated shell-rule shell-rule-off bash-rule driverctl bind-all devbind)
 
 set_autoprobe()
 {
@@ -40,6 +42,24 @@ ready_nvfio-keep()
 {
 	printf '[policy]\nvf-autoprobe = keep\n' >/etc/nvfio.conf
 	ready_nvfio "$1" 1
+}
+
+# reload_drivers: nvidia, and vfio-pci with what modprobe.d says by now. Nothing is on vfio-pci.
+reload_drivers()
+{
+	rmmod nvidia vfio_pci
+	modprobe -a nvidia vfio-pci
+	settle
+	[[ $(driver_of "$PF") == nvidia ]]
+}
+
+# A host for virtual machines alone: the kernel attaches vfio-pci, which the example has registered before nvidia. It would
+# take the PF as well, whose VFs are wanted here; and with their autoprobe off nobody is offered them.
+ready_dedicated()
+{
+	cp /usr/share/doc/nvfio/examples/dedicated-host.conf "$DEDICATED"
+	echo nvidia >"$SYS/$PF/driver_override"
+	reload_drivers && ready_nvfio-keep "$1"
 }
 
 ready_shell-rule()
@@ -96,6 +116,8 @@ ready_devbind()
 # stopped by hand, which a drop-in allows.
 bare_guest()
 {
+	local dedicated=
+
 	COMMAND=()
 	if [[ -e /lib/systemd/system/driverctl@.service ]]; then
 		systemctl stop 'driverctl@*.service'
@@ -105,9 +127,15 @@ bare_guest()
 		systemctl daemon-reload
 	fi
 	rm -f "$RULES/72-bench.rules" /etc/nvfio.conf
+	if [[ -e $DEDICATED ]]; then
+		dedicated=1
+		rm "$DEDICATED"
+		echo >"$SYS/$PF/driver_override"
+	fi
 	ln -sf /dev/null "$RULES/70-nvfio.rules"
 	ln -sf /dev/null "$RULES/90-nvfio-nodes.rules"
 	udevd_reload
+	[[ -z $dedicated ]] || reload_drivers || echo "# dedicated: the drivers are not as they were"
 	rm -rf /run/nvfio
 	set_autoprobe 1
 }
