@@ -13,6 +13,9 @@
 #define STATE_DIR "/run/nvfio"
 #define RECORD_MAX 512
 
+/* A FIFO in its place must not hang us, a terminal not become ours. */
+#define FILE_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
 static const char *const state_name[RECORD_STATE_COUNT] = {
 	[RECORD_ACTING] = "acting",	[RECORD_CLAIMED] = "claimed",	  [RECORD_BOUND] = "bound",
 	[RECORD_RELEASED] = "released", [RECORD_LEFT] = "left",
@@ -101,28 +104,39 @@ static int parse_record(char *text, struct record *ret)
 	return 0;
 }
 
-int state_load(const struct pci_function *f, struct record *ret)
+ssize_t state_read_file(const char *name, char *buf, size_t size)
 {
 	_cleanup_close_ int dir = open_dir(false), fd = -1;
-	char text[RECORD_MAX];
-	struct record rec;
 	struct stat st;
 	ssize_t n;
-	int r;
 
 	if (dir < 0)
 		return dir;
-	fd = openat(dir, f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd = openat(dir, name, O_RDONLY | FILE_FLAGS);
 	if (fd < 0)
 		return errno == ELOOP ? -EBADMSG : -errno;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size >= RECORD_MAX)
+	if (!S_ISREG(st.st_mode))
 		return -EBADMSG;
-	n = read(fd, text, sizeof(text) - 1);
+	n = read(fd, buf, size - 1);
 	if (n < 0)
 		return -errno;
-	text[n] = '\0';
+	buf[n] = '\0';
+	return n;
+}
+
+int state_load(const struct pci_function *f, struct record *ret)
+{
+	char text[RECORD_MAX + 1];
+	struct record rec;
+	ssize_t n = state_read_file(f->name, text, sizeof(text));
+	int r;
+
+	if (n < 0)
+		return (int)n;
+	if (n >= RECORD_MAX)
+		return -EBADMSG;
 	r = parse_record(text, &rec);
 	if (r < 0)
 		return r;
@@ -195,7 +209,6 @@ static void properties_name(const char *bdf, char buf[static BDF_SIZE + 12])
 int state_save_properties(const char *bdf, const char *text, size_t len)
 {
 	char name[BDF_SIZE + 12];
-
 	int r;
 
 	properties_name(bdf, name);
@@ -226,13 +239,18 @@ int state_settle(const struct pci_function *f, struct record *rec)
 	return state_save_flags(f, rec);
 }
 
+static int remove_file(int dir, const char *name)
+{
+	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
 int state_remove(const char *bdf)
 {
 	_cleanup_close_ int dir = open_dir(false);
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
-	return unlinkat(dir, bdf, 0) < 0 && errno != ENOENT ? -errno : 0;
+	return remove_file(dir, bdf);
 }
 
 static struct flock whole_file(void)
@@ -244,9 +262,6 @@ static void lock_name(const char *bdf, char buf[static BDF_SIZE + 8])
 {
 	snprintf(buf, BDF_SIZE + 8, "%s.lock", bdf);
 }
-
-/* A FIFO in its place must not hang us, a terminal not become ours. */
-#define LOCK_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 
 static bool is_regular(int fd)
 {
@@ -264,7 +279,7 @@ static int take_lock(const char *bdf, int command)
 		return dir;
 	lock_name(bdf, name);
 	for (;;) {
-		_cleanup_close_ int fd = openat(dir, name, O_RDWR | O_CREAT | LOCK_FLAGS, 0644);
+		_cleanup_close_ int fd = openat(dir, name, O_RDWR | O_CREAT | FILE_FLAGS, 0644);
 		struct flock fl = whole_file();
 		struct stat mine, there;
 
@@ -309,7 +324,7 @@ int state_is_locked(const char *bdf)
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
 	lock_name(bdf, name);
-	fd = openat(dir, name, O_RDONLY | LOCK_FLAGS);
+	fd = openat(dir, name, O_RDONLY | FILE_FLAGS);
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!is_regular(fd))
@@ -323,6 +338,7 @@ int state_forget(const char *bdf)
 {
 	_cleanup_close_ int dir = open_dir(false), lock = -1;
 	char name[BDF_SIZE + 12];
+	int r;
 
 	if (dir < 0)
 		return dir == -ENOENT ? 0 : dir;
@@ -331,17 +347,16 @@ int state_forget(const char *bdf)
 		return 0;
 	if (lock < 0)
 		return lock;
-	if (unlinkat(dir, bdf, 0) < 0 && errno != ENOENT)
-		return -errno;
+	r = remove_file(dir, bdf);
 	properties_name(bdf, name);
-	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
-		return -errno;
+	if (r == 0)
+		r = remove_file(dir, name);
 	/* A writer that was killed left this, and nobody will write here again. */
 	unfinished_name(bdf, name);
-	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
-		return -errno;
+	if (r == 0)
+		r = remove_file(dir, name);
 	lock_name(bdf, name);
-	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+	return r == 0 ? remove_file(dir, name) : r;
 }
 
 int state_mark(const char *name)
@@ -354,25 +369,6 @@ int state_mark(const char *name)
 	return fd < 0 ? -errno : 0;
 }
 
-ssize_t state_read_file(const char *name, char *buf, size_t size)
-{
-	_cleanup_close_ int dir = open_dir(false), fd = -1;
-	ssize_t n;
-
-	if (dir < 0)
-		return dir;
-	fd = openat(dir, name, O_RDONLY | LOCK_FLAGS);
-	if (fd < 0)
-		return -errno;
-	if (!is_regular(fd))
-		return -EBADMSG;
-	n = read(fd, buf, size - 1);
-	if (n < 0)
-		return -errno;
-	buf[n] = '\0';
-	return n;
-}
-
 int state_append_line(const char *name, const char *line, size_t len, size_t max)
 {
 	_cleanup_close_ int dir = open_dir(true), fd = -1;
@@ -380,7 +376,7 @@ int state_append_line(const char *name, const char *line, size_t len, size_t max
 
 	if (dir < 0)
 		return dir;
-	fd = openat(dir, name, O_WRONLY | O_APPEND | O_CREAT | LOCK_FLAGS, 0644);
+	fd = openat(dir, name, O_WRONLY | O_APPEND | O_CREAT | FILE_FLAGS, 0644);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0)
