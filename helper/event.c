@@ -122,10 +122,7 @@ int event_failed(const char *bdf, const char *attr, int r)
 			    strerror(-r));
 		return EXIT_CODE_BAD_DATA;
 	}
-	log_message(LOG_ERR, bdf, "could not be judged: %s; nothing was changed",
-		    r == -EPROTO ? "its record in /run/nvfio is a newer nvfio's" :
-		    r == -EBADMSG ? "its lock in /run/nvfio is no file of ours" :
-		    r == -ENOPKG ? "libkmod.so.2 is not installed, or is none" : strerror(-r));
+	log_message(LOG_ERR, bdf, "could not be judged: %s; nothing was changed", judge_error_text(r));
 	return EXIT_CODE_FAILED;
 }
 

@@ -393,6 +393,20 @@ void judge_free(struct judgement *j)
 	j->config = NULL;
 }
 
+const char *judge_error_text(int r)
+{
+	switch (r) {
+	case -EPROTO:
+		return "its record in /run/nvfio is a newer nvfio's";
+	case -EBADMSG:
+		return "its lock in /run/nvfio is no file of ours";
+	case -ENOPKG:
+		return "libkmod.so.2 is not installed, or is none";
+	default:
+		return strerror(-r);
+	}
+}
+
 /* Why a companion or a sibling stays: what its function 0 does. */
 static void detail_of_function0(const struct judgement *j, char *buf, size_t size)
 {

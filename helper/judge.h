@@ -70,6 +70,9 @@ void judge_free(struct judgement *j);
 /* Gathers one fact of a subject that policy asked for. 0 or -errno. */
 int judge_gather(struct facts *facts, enum need need) _must_check_;
 
+/* What judge() failed with, a negative errno, in words. Valid until the next call of strerror(3). */
+const char *judge_error_text(int r);
+
 /* The verdict as a sentence for people, with file and line, holders, sign or neighbour named. */
 void judge_text(const struct judgement *j, char *buf, size_t size);
 

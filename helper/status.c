@@ -148,9 +148,7 @@ int status_say_error(const char *bdf, const char *attr, int r)
 		say_error("bad-attribute", bdf, "attribute %s is not what a kernel prints: %s", attr, strerror(-r));
 		return EXIT_CODE_BAD_DATA;
 	}
-	say_error("failed", bdf, "could not be looked at: %s", r == -EPROTO ? "its record in /run/nvfio is a newer nvfio's" :
-		  r == -EBADMSG ? "its lock in /run/nvfio is no file of ours" :
-		  r == -ENOPKG ? "libkmod.so.2 is not installed, or is none" : strerror(-r));
+	say_error("failed", bdf, "could not be looked at: %s", judge_error_text(r));
 	return EXIT_CODE_FAILED;
 }
 
