@@ -15,7 +15,7 @@
 #include "uevent.h"
 #include "undo.h"
 
-/* One act. Lives in memory shared by parent and child. */
+/* One act. Its result may be in memory that the parent of the acting child sees. */
 struct act {
 	struct judgement *j;
 	struct record rec;
@@ -52,6 +52,7 @@ static void send_record(const char *bdf, enum event_kind event, const struct bin
 		[BIND_LEFT] = LOG_INFO,	       [BIND_DEFERRED] = LOG_NOTICE, [BIND_REFUSED] = LOG_WARNING,
 		[BIND_FAILED] = LOG_ERR,       [BIND_GONE] = LOG_INFO,
 	};
+
 	log_send(&(struct log_record){
 		.priority = priority[res->state],
 		.bdf = bdf,
