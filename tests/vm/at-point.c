@@ -90,6 +90,20 @@ static void filter_points(void)
 		die("seccomp");
 }
 
+/* The call that it stopped at, and where its first argument leads if that is a descriptor; else target is empty. */
+static bool look_at(pid_t pid, struct __ptrace_syscall_info *info, char target[static PATH_MAX])
+{
+	char link[64];
+	ssize_t n;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(*info), info) < 0)
+		return false;
+	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, (int)info->seccomp.args[0]);
+	n = readlink(link, target, PATH_MAX - 1);
+	target[n < 0 ? 0 : n] = '\0';
+	return true;
+}
+
 /*
  * Whether a call is about the notes of what libkmod said (/run/nvfio/modules), which are made by one event and not by the next:
  * who wants to stop at a step of the act must not count them.
@@ -97,37 +111,32 @@ static void filter_points(void)
 static bool is_about_notes(pid_t pid)
 {
 	struct __ptrace_syscall_info info = { 0 };
-	char link[64], target[PATH_MAX] = "";
+	char target[PATH_MAX];
 	long word;
 
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0)
+	if (!look_at(pid, &info, target))
 		return false;
 	if (info.seccomp.nr == SYS_openat) {
 		word = ptrace(PTRACE_PEEKDATA, pid, info.seccomp.args[1], 0);
 		return memcmp(&word, "modules", sizeof(word)) == 0;
 	}
-	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, (int)info.seccomp.args[0]);
-	return info.seccomp.nr == SYS_write && readlink(link, target, sizeof(target) - 1) > 0 &&
-	       strstr(target, "/nvfio/modules");
+	return info.seccomp.nr == SYS_write && strstr(target, "/nvfio/modules");
 }
 
-/* Writes down which call it is, with where its first argument leads if that is a descriptor. */
+/* Writes down which call it is. */
 static void describe(pid_t pid, pid_t program)
 {
-	char link[64], target[PATH_MAX] = "";
 	struct __ptrace_syscall_info info = { 0 };
+	char target[PATH_MAX];
 	const char *name = "?";
 	size_t i;
 
-	if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) < 0)
+	if (!look_at(pid, &info, target))
 		return;
 	for (i = 0; i < ARRAY_SIZE(points); i++) {
 		if ((uint64_t)points[i].nr == info.seccomp.nr)
 			name = points[i].name;
 	}
-	snprintf(link, sizeof(link), "/proc/%d/fd/%d", pid, (int)info.seccomp.args[0]);
-	if (readlink(link, target, sizeof(target) - 1) < 0)
-		target[0] = '\0';
 	snprintf(text, sizeof(text), "%s %s %s %s", pid == program ? "parent" : "child", after ? "after" : "before", name,
 		 target);
 }
